@@ -1,0 +1,89 @@
+import type { ReactNode } from 'react'
+import {
+  Input,
+  Label,
+  FieldError as AriaFieldError,
+  Text,
+  TextArea as AriaTextArea,
+  TextField as AriaTextField,
+  type TextFieldProps,
+} from 'react-aria-components'
+import { failureOf } from '../api/failure.ts'
+
+const box =
+  'w-full rounded-md border border-control bg-surface text-base text-ink placeholder:text-faint focus:outline-2 focus:outline-offset-1 focus:outline-accent data-[invalid]:border-danger disabled:opacity-60'
+export const controlLook = `${box} h-8 px-2`
+
+type FieldProps = Omit<TextFieldProps, 'className' | 'style' | 'children'> & {
+  label: string
+  hint?: ReactNode
+  /** What is wrong with this field, in words that say how to mend it. */
+  error?: string | undefined
+  placeholder?: string
+  /** Lines of a longer text. */
+  rows?: number
+  mono?: boolean
+  hideLabel?: boolean
+}
+
+export function TextField({ label, hint, error, placeholder, rows, mono, hideLabel, ...rest }: FieldProps) {
+  const look = mono ? 'font-mono text-sm' : ''
+  return (
+    <AriaTextField {...rest} isInvalid={error !== undefined} className="flex flex-col gap-1">
+      <Label className={hideLabel ? 'sr-only' : 'text-sm font-medium'}>{label}</Label>
+      {rows ? (
+        <AriaTextArea rows={rows} placeholder={placeholder ?? ''} className={`${box} px-2 py-1.5 ${look}`} />
+      ) : (
+        <Input placeholder={placeholder ?? ''} className={`${controlLook} ${look}`} />
+      )}
+      {hint && (
+        <Text slot="description" className="text-xs text-faint">
+          {hint}
+        </Text>
+      )}
+      <AriaFieldError className="text-xs text-danger">{error}</AriaFieldError>
+    </AriaTextField>
+  )
+}
+
+type SelectProps<K extends string> = {
+  label: string
+  value: K
+  options: readonly { value: K; label: string }[]
+  onChange: (value: K) => void
+  hint?: ReactNode
+  hideLabel?: boolean
+  disabled?: boolean
+  className?: string
+}
+
+/** The platform's own select: best on a phone, complete by keyboard. */
+export function SelectField<K extends string>({ label, value, options, onChange, hint, hideLabel, disabled, className = '' }: SelectProps<K>) {
+  return (
+    <label className={`flex flex-col gap-1 ${className}`}>
+      <span className={hideLabel ? 'sr-only' : 'text-sm font-medium'}>{label}</span>
+      <select
+        className={`${controlLook} pr-6`}
+        value={value}
+        disabled={disabled ?? false}
+        onChange={(event) => {
+          const chosen = options.find((option) => option.value === event.target.value)
+          if (chosen) onChange(chosen.value)
+        }}
+      >
+        {options.map((option) => (
+          <option key={option.value} value={option.value}>
+            {option.label}
+          </option>
+        ))}
+      </select>
+      {hint && <span className="text-xs text-faint">{hint}</span>}
+    </label>
+  )
+}
+
+/** The message a failed call has for one field, if it has one. */
+export function fieldErrorOf(error: unknown, path: string): string | undefined {
+  if (!error) return undefined
+  return failureOf(error).fields.find((field) => field.path === path)?.message
+}

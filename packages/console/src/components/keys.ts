@@ -1,0 +1,31 @@
+import { useEffect, useEffectEvent } from 'react'
+
+/** What a key does; the key is written as `event.key`, with `Ctrl+` before it for Control or Command. */
+export type Keymap = Readonly<Record<string, () => void>>
+
+/**
+ * Keys of a page. They rest while somebody types, while a dialog or menu is open, and for any other modifier, so that
+ * the browser's and the screen reader's own keys stay theirs (WCAG 2.1.4: they act only where there is no text field).
+ */
+export function useKeys(keymap: Keymap): void {
+  const act = useEffectEvent((event: KeyboardEvent) => {
+    const combined = event.ctrlKey || event.metaKey
+    const action = keymap[combined ? `Ctrl+${event.key.toLowerCase()}` : event.key]
+    if (!action || event.altKey || event.defaultPrevented) return
+    if (!combined && isBusyElsewhere(event.target, event.key)) return
+    event.preventDefault()
+    action()
+  })
+  useEffect(() => {
+    const listener = (event: KeyboardEvent) => act(event)
+    addEventListener('keydown', listener)
+    return () => removeEventListener('keydown', listener)
+  }, [])
+}
+
+function isBusyElsewhere(target: EventTarget | null, key: string): boolean {
+  if (document.querySelector('[role=dialog], [role=menu]')) return true
+  if (!(target instanceof HTMLElement)) return false
+  const takesKey = key === 'Enter' || key === ' ' ? 'button, a, summary, input, textarea' : 'input:not([type=checkbox]), textarea'
+  return target.closest(`${takesKey}, select, [contenteditable]`) !== null
+}

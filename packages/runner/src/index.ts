@@ -1,0 +1,5 @@
+export { StartRefused } from './config.ts'
+export { type AddressClass, classifyAddress } from './egress/address.ts'
+export type { Resolve } from './egress/guarded-request.ts'
+export type { Clock } from './run/execution.ts'
+export { type RunnerOptions, type RunningRunner, startRunner } from './start.ts'

@@ -1,0 +1,150 @@
+create table redoubt.organizations (
+  id uuid primary key default uuidv7(),
+  name text not null check (length(name) between 1 and 120),
+  slug text not null unique check (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(slug) between 2 and 48),
+  provider_id uuid references redoubt.organizations (id),
+  created_at timestamptz not null
+);
+create index organizations_provider on redoubt.organizations (provider_id);
+
+create table redoubt.users (
+  id uuid primary key default uuidv7(),
+  email text not null unique check (email = lower(email) and length(email) <= 254),
+  name text not null check (length(name) between 1 and 120),
+  created_at timestamptz not null
+);
+
+-- Apart from `users`, so that reading a colleague's name never reads a hash.
+create table redoubt.credentials (
+  user_id uuid primary key references redoubt.users (id) on delete cascade,
+  password_hash text not null check (password_hash like '$argon2id$%'),
+  changed_at timestamptz not null
+);
+
+create table redoubt.memberships (
+  organization_id uuid not null references redoubt.organizations (id),
+  user_id uuid not null references redoubt.users (id),
+  role text not null check (role in ('admin', 'moderator', 'user', 'viewer')),
+  created_at timestamptz not null,
+  primary key (organization_id, user_id)
+);
+create index memberships_user on redoubt.memberships (user_id);
+
+create table redoubt.invitations (
+  id uuid primary key default uuidv7(),
+  organization_id uuid not null references redoubt.organizations (id),
+  email text not null,
+  role text not null check (role in ('admin', 'moderator', 'user', 'viewer')),
+  token_hash text not null unique,
+  invited_by uuid not null references redoubt.users (id),
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  accepted_at timestamptz,
+  revoked_at timestamptz
+);
+create unique index invitations_open on redoubt.invitations (organization_id, email)
+  where accepted_at is null and revoked_at is null;
+
+create table redoubt.sessions (
+  id uuid primary key default uuidv7(),
+  user_id uuid not null references redoubt.users (id) on delete cascade,
+  kind text not null check (kind in ('browser', 'token')),
+  -- Where a token session acts; browsers name the organization with each request.
+  organization_id uuid references redoubt.organizations (id),
+  token_hash text unique,
+  user_agent text not null default '' check (length(user_agent) <= 300),
+  created_at timestamptz not null,
+  last_seen_at timestamptz not null,
+  expires_at timestamptz not null,
+  revoked_at timestamptz,
+  revoked_because text
+);
+create index sessions_user on redoubt.sessions (user_id, created_at desc);
+
+create table redoubt.refresh_tokens (
+  token_hash text primary key,
+  session_id uuid not null references redoubt.sessions (id) on delete cascade,
+  issued_at timestamptz not null,
+  expires_at timestamptz not null,
+  used_at timestamptz
+);
+create index refresh_tokens_session on redoubt.refresh_tokens (session_id);
+
+-- One row at most: the set-up link of an empty platform.
+create table redoubt.set_up (
+  "only" boolean primary key default true check ("only"),
+  token_hash text not null,
+  expires_at timestamptz not null,
+  used_at timestamptz,
+  operator_organization_id uuid references redoubt.organizations (id)
+);
+
+alter table redoubt.organizations enable row level security, force row level security;
+alter table redoubt.users enable row level security, force row level security;
+alter table redoubt.credentials enable row level security, force row level security;
+alter table redoubt.memberships enable row level security, force row level security;
+alter table redoubt.invitations enable row level security, force row level security;
+alter table redoubt.sessions enable row level security, force row level security;
+alter table redoubt.refresh_tokens enable row level security, force row level security;
+alter table redoubt.set_up enable row level security, force row level security;
+
+create policy member on redoubt.memberships
+  using (organization_id = (select redoubt.organization()))
+  with check (organization_id = (select redoubt.organization()));
+create policy self on redoubt.memberships for select
+  using ((select redoubt.role()) = 'self' and user_id = (select redoubt.person()));
+create policy system on redoubt.memberships
+  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'))
+  with check ((select redoubt.reason()) in ('set-up', 'invitation'));
+-- A provider makes the first membership of a client it has just created.
+create policy provider on redoubt.memberships for insert
+  with check (user_id = (select redoubt.person()) and role = 'admin' and (select redoubt.role()) = 'admin'
+    and exists (select 1 from redoubt.organizations o
+                where o.id = organization_id and o.provider_id = (select redoubt.organization())));
+
+create policy tenant on redoubt.organizations for select
+  using (id = (select redoubt.organization()) or provider_id = (select redoubt.organization()));
+create policy self on redoubt.organizations for select
+  using ((select redoubt.role()) = 'self' and exists (
+    select 1 from redoubt.memberships m where m.organization_id = id and m.user_id = (select redoubt.person())));
+create policy system on redoubt.organizations
+  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation', 'sweep'))
+  with check ((select redoubt.reason()) = 'set-up');
+create policy provider on redoubt.organizations for insert
+  with check (provider_id = (select redoubt.organization()) and (select redoubt.role()) = 'admin');
+
+create policy tenant on redoubt.users for select
+  using (exists (select 1 from redoubt.memberships m
+                 where m.organization_id = (select redoubt.organization()) and m.user_id = id));
+create policy self on redoubt.users for select
+  using (id = (select redoubt.person()));
+create policy system on redoubt.users
+  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'))
+  with check ((select redoubt.reason()) in ('set-up', 'invitation'));
+
+create policy system on redoubt.credentials
+  using ((select redoubt.reason()) in ('sign-in', 'set-up', 'invitation'))
+  with check ((select redoubt.reason()) in ('sign-in', 'set-up', 'invitation'));
+
+create policy tenant on redoubt.invitations
+  using (organization_id = (select redoubt.organization()))
+  with check (organization_id = (select redoubt.organization()));
+create policy system on redoubt.invitations
+  using ((select redoubt.reason()) = 'invitation') with check ((select redoubt.reason()) = 'invitation');
+
+create policy self on redoubt.sessions
+  using (user_id = (select redoubt.person()) and (select redoubt.role()) = 'self');
+create policy admin on redoubt.sessions
+  using ((select redoubt.role()) = 'admin' and exists (
+    select 1 from redoubt.memberships m
+    where m.organization_id = (select redoubt.organization()) and m.user_id = sessions.user_id));
+create policy system on redoubt.sessions
+  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'))
+  with check ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'));
+
+create policy system on redoubt.refresh_tokens
+  using ((select redoubt.reason()) = 'sign-in') with check ((select redoubt.reason()) = 'sign-in');
+
+create policy system on redoubt.set_up
+  using ((select redoubt.reason()) in ('set-up', 'sign-in', 'authenticate'))
+  with check ((select redoubt.reason()) = 'set-up');

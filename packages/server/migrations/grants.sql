@@ -1,0 +1,82 @@
+-- What each service's role may do (SVC-2); applied at every start, after the migrations. Everything else is refused.
+revoke all on schema public from public;
+revoke all on all tables in schema redoubt from public;
+revoke all on all functions in schema redoubt from public;
+-- A role that may make temporary tables could shadow a table for the next tenant on the same connection.
+do $$ begin execute format('revoke temporary, create on database %I from public', current_database()); end $$;
+
+grant usage on schema redoubt to redoubt_web, redoubt_api, redoubt_ingestion, redoubt_worker, redoubt_workflow;
+grant execute on function redoubt.context_part(int), redoubt.organization(), redoubt.person(), redoubt.role(), redoubt.reason(),
+  redoubt.enqueue(text, jsonb, timestamptz, text)
+  to redoubt_web, redoubt_api, redoubt_ingestion, redoubt_worker, redoubt_workflow;
+grant execute on function redoubt.sees_case(uuid), redoubt.restrict_alert(), redoubt.restrict_alerts_of_case(), redoubt.refuse_change()
+  to redoubt_web, redoubt_api, redoubt_ingestion, redoubt_worker, redoubt_workflow;
+
+-- Operations, the same on both transports.
+grant select, insert on redoubt.organizations to redoubt_web, redoubt_api;
+grant select, insert on redoubt.users to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.credentials to redoubt_web, redoubt_api;
+grant select, insert, update, delete on redoubt.memberships to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.invitations to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.sessions, redoubt.refresh_tokens to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.set_up to redoubt_web, redoubt_api;
+grant select, insert, update, delete on redoubt.sources to redoubt_web, redoubt_api;
+grant select, update on redoubt.alerts to redoubt_web, redoubt_api;
+grant select on redoubt.alert_observables to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.counters, redoubt.cases to redoubt_web, redoubt_api;
+grant select, insert, delete on redoubt.case_recipients to redoubt_web, redoubt_api;
+grant select, insert, update (case_id) on redoubt.case_timeline to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.case_tasks to redoubt_web, redoubt_api;
+grant select, insert, update, delete on redoubt.case_observables to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.playbooks to redoubt_web, redoubt_api;
+grant select, insert on redoubt.playbook_versions to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.runs to redoubt_web, redoubt_api;
+grant select on redoubt.plans to redoubt_web, redoubt_api;
+grant select, insert on redoubt.approvals to redoubt_web, redoubt_api;
+grant select, insert, update on redoubt.runners, redoubt.runner_enrolments to redoubt_web, redoubt_api;
+grant select, insert on redoubt.audit_events to redoubt_web, redoubt_api;
+grant select on redoubt.audit_log, redoubt.audit_nodes, redoubt.audit_checkpoints to redoubt_web, redoubt_api;
+
+-- Ingestion writes alerts and answers retries; it reads no case, no person, no audit log.
+grant select, update (last_event_at) on redoubt.sources to redoubt_ingestion;
+grant select, insert, update (severity, count, last_seen_at, latest_raw, restricted_case, case_id) on redoubt.alerts to redoubt_ingestion;
+grant select, insert, delete on redoubt.ingest_receipts to redoubt_ingestion;
+grant select (organization_id, case_id, user_id) on redoubt.case_recipients to redoubt_ingestion;
+grant insert on redoubt.audit_events to redoubt_ingestion;
+
+-- The worker enriches and correlates, and gives audit events their place.
+grant select (id, slug, name) on redoubt.organizations to redoubt_worker;
+grant select on redoubt.sources to redoubt_worker;
+grant select, update on redoubt.alerts to redoubt_worker;
+grant select, insert on redoubt.alert_observables to redoubt_worker;
+grant select, insert, update on redoubt.counters, redoubt.cases to redoubt_worker;
+grant select on redoubt.case_recipients to redoubt_worker;
+grant select, insert on redoubt.case_timeline to redoubt_worker;
+grant select, insert, update on redoubt.case_observables to redoubt_worker;
+grant select, insert on redoubt.audit_events, redoubt.audit_log, redoubt.audit_nodes, redoubt.audit_checkpoints to redoubt_worker;
+grant select, delete on redoubt.audit_unsealed to redoubt_worker;
+grant select, delete on redoubt.ingest_receipts to redoubt_worker;
+
+-- The workflow-processor signs plans and pushes them.
+grant select (id, slug, name) on redoubt.organizations to redoubt_workflow;
+grant select on redoubt.playbooks, redoubt.playbook_versions, redoubt.runners, redoubt.approvals to redoubt_workflow;
+grant select, update on redoubt.runs to redoubt_workflow;
+grant select, insert, update (accepted_at) on redoubt.plans to redoubt_workflow;
+grant select on redoubt.cases, redoubt.case_recipients, redoubt.case_observables to redoubt_workflow;
+grant select, insert on redoubt.case_timeline to redoubt_workflow;
+grant insert on redoubt.audit_events to redoubt_workflow;
+
+-- Both run jobs; each takes only the tasks it knows. The queue's own tables are row-secured without policies.
+grant usage on schema graphile_worker to redoubt_worker, redoubt_workflow;
+grant select, insert, update, delete on all tables in schema graphile_worker to redoubt_worker, redoubt_workflow;
+grant usage on all sequences in schema graphile_worker to redoubt_worker, redoubt_workflow;
+grant execute on all functions in schema graphile_worker to redoubt_worker, redoubt_workflow;
+do $$
+declare t regclass;
+begin
+  for t in select c.oid::regclass from pg_class c
+           where c.relnamespace = 'graphile_worker'::regnamespace and c.relkind = 'r' and c.relrowsecurity
+             and not exists (select 1 from pg_policy p where p.polrelid = c.oid and p.polname = 'services') loop
+    execute format('create policy services on %s to redoubt_worker, redoubt_workflow using (true) with check (true)', t);
+  end loop;
+end $$;

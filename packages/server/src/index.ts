@@ -1,0 +1,4 @@
+/** The door for the command line: configuration, start, and the errors it prints. */
+export { StartError } from './platform/app-error.ts'
+export { type Config, configOf, defaultLimits, readConfig } from './platform/config.ts'
+export { type Platform, startPlatform } from './services/platform.ts'

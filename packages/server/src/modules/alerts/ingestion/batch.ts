@@ -1,0 +1,1 @@
+import { hash, isUtf8 } from 'node:buffer'

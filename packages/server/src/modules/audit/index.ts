@@ -1,0 +1,4 @@
+/* The organization's append-only log: events, their places in the tree, proofs, and the export. */
+export { mountAuditExport } from './export.ts'
+export { auditOperations } from './operations.ts'
+export { sealOrganization, startSequencer } from './sequencer.ts'

@@ -1,0 +1,182 @@
+import type { OrganizationId } from '@redoubt/contract'
+import type { NodeStore, SealedEvent, TreeNode } from '@redoubt/trust'
+import { sql } from 'kysely'
+import type { SystemTx, TenantTx } from '../../platform/tenant-tx.ts'
+import type { EventRow, LogRow } from './rules.ts'
+
+export type EventFilter = {
+  readonly action?: string | undefined
+  readonly actorId?: string | undefined
+  readonly targetId?: string | undefined
+}
+export type StoredCheckpoint = { readonly size: number; readonly note: string; readonly at: Date }
+
+const eventColumns = [
+  'e.id',
+  'e.at',
+  'e.actor_kind',
+  'e.actor_id',
+  'e.actor_name',
+  'e.action',
+  'e.target_kind',
+  'e.target_id',
+  'e.outcome',
+  'e.facts',
+  'e.request_id',
+] as const
+
+/** Events before the id `before`, newest first; `seq` is null until the event is sealed. */
+export function listEvents(
+  tx: TenantTx,
+  filter: EventFilter,
+  before: string | undefined,
+  limit: number,
+): Promise<(EventRow & { seq: number | null })[]> {
+  let query = tx.db
+    .selectFrom('audit_events as e')
+    .leftJoin('audit_log as l', (join) =>
+      join.onRef('l.organization_id', '=', 'e.organization_id').onRef('l.event_id', '=', 'e.id'),
+    )
+    .select([...eventColumns, 'l.seq'])
+    .where('e.organization_id', '=', tx.organizationId)
+  if (filter.action !== undefined) query = query.where('e.action', '=', filter.action)
+  if (filter.actorId !== undefined) query = query.where('e.actor_id', '=', filter.actorId)
+  if (filter.targetId !== undefined) query = query.where('e.target_id', '=', filter.targetId)
+  if (before !== undefined) query = query.where('e.id', '<', before)
+  return query.orderBy('e.id', 'desc').limit(limit).execute()
+}
+
+/** Undefined when there is no such event; `seq`, `leaf` and `body` are null until it is sealed. */
+export function findEvent(tx: TenantTx, id: string) {
+  return tx.db
+    .selectFrom('audit_events as e')
+    .leftJoin('audit_log as l', (join) =>
+      join.onRef('l.organization_id', '=', 'e.organization_id').onRef('l.event_id', '=', 'e.id'),
+    )
+    .select([...eventColumns, 'l.seq', 'l.leaf', 'l.body'])
+    .where('e.organization_id', '=', tx.organizationId)
+    .where('e.id', '=', id)
+    .executeTakeFirst()
+}
+
+/** The sealed events of `from` up to, not including, `to`; one whose row is gone is left out. */
+export function readLog(tx: TenantTx, from: number, to: number): Promise<LogRow[]> {
+  return tx.db
+    .selectFrom('audit_log as l')
+    .innerJoin('audit_events as e', (join) =>
+      join.onRef('e.organization_id', '=', 'l.organization_id').onRef('e.id', '=', 'l.event_id'),
+    )
+    .select([...eventColumns, 'l.seq', 'l.leaf', 'l.body'])
+    .where('l.organization_id', '=', tx.organizationId)
+    .where('l.seq', '>=', from)
+    .where('l.seq', '<', to)
+    .orderBy('l.seq')
+    .execute()
+}
+
+/** The newest checkpoint of all, or of those above `above` and at most `upTo` events. */
+export function newestCheckpoint(
+  tx: TenantTx,
+  range: { readonly above: number; readonly upTo: number } = { above: 0, upTo: Number.MAX_SAFE_INTEGER },
+): Promise<StoredCheckpoint | undefined> {
+  return tx.db
+    .selectFrom('audit_checkpoints')
+    .select(['size', 'note', 'at'])
+    .where('organization_id', '=', tx.organizationId)
+    .where('size', '>', range.above)
+    .where('size', '<=', range.upTo)
+    .orderBy('size', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** Reads tree nodes; all that a proof asks for at once is one query. Throws when a node is not stored. */
+export function nodesOf(tx: TenantTx): NodeStore {
+  type Wanted = { level: number; index: number; resolve: (hash: Uint8Array) => void; reject: (cause: unknown) => void }
+  let wanted: Wanted[] = []
+  async function fetchWanted(): Promise<void> {
+    const batch = wanted
+    wanted = []
+    try {
+      const { rows } = await sql<{ level: number; index: number; hash: Buffer }>`
+        select n.level, n.index, n.hash from audit_nodes n
+        join unnest(${batch.map((node) => node.level)}::smallint[], ${batch.map((node) => node.index)}::bigint[]) as w (level, index)
+          on n.level = w.level and n.index = w.index
+        where n.organization_id = ${tx.organizationId}`.execute(tx.db)
+      const hashes = new Map(rows.map((row) => [`${row.level}/${row.index}`, row.hash]))
+      for (const { level, index, resolve, reject } of batch) {
+        const hash = hashes.get(`${level}/${index}`)
+        if (hash) resolve(hash)
+        else reject(new Error(`node ${level}/${index} of the audit tree is not stored`))
+      }
+    } catch (cause) {
+      for (const { reject } of batch) reject(cause)
+    }
+  }
+  return (level, index) =>
+    new Promise((resolve, reject) => {
+      if (wanted.push({ level, index, resolve, reject }) === 1) queueMicrotask(fetchWanted)
+    })
+}
+
+/** Organizations with events that wait to be sealed. */
+export async function organizationsToSeal(tx: SystemTx): Promise<OrganizationId[]> {
+  const rows = await tx.db.selectFrom('audit_unsealed').select('organization_id').distinct().execute()
+  return rows.map((row) => row.organization_id as OrganizationId)
+}
+
+/** Whether this transaction may seal the organization's log; held until its end. */
+export async function lockLog(tx: TenantTx): Promise<boolean> {
+  const { rows } = await sql<{ locked: boolean }>`
+    select pg_try_advisory_xact_lock(hashtextextended(${`redoubt.audit/${tx.organizationId}`}, 0)) as locked`.execute(
+    tx.db,
+  )
+  return rows[0]?.locked === true
+}
+
+/** Takes up to `limit` events out of those that wait, in the order of their ids. */
+export function takeUnsealed(tx: TenantTx, limit: number): Promise<EventRow[]> {
+  return tx.db
+    .with('taken', (db) =>
+      db
+        .deleteFrom('audit_unsealed')
+        .where('organization_id', '=', tx.organizationId)
+        .where('event_id', 'in', (first) =>
+          first
+            .selectFrom('audit_unsealed')
+            .select('event_id')
+            .where('organization_id', '=', tx.organizationId)
+            .orderBy('event_id')
+            .limit(limit),
+        )
+        .returning('event_id'),
+    )
+    .selectFrom('taken')
+    .innerJoin('audit_events as e', 'e.id', 'taken.event_id')
+    .select(eventColumns)
+    .where('e.organization_id', '=', tx.organizationId)
+    .orderBy('e.id')
+    .execute()
+}
+
+/** Writes sealed events, the subtrees they completed and the checkpoint over them. */
+export async function insertSealed(
+  tx: TenantTx,
+  events: readonly (SealedEvent & { readonly eventId: string })[],
+  nodes: readonly TreeNode[],
+  checkpoint: StoredCheckpoint,
+): Promise<void> {
+  await sql`
+    insert into audit_log (organization_id, seq, event_id, body, leaf)
+    select ${tx.organizationId}, * from unnest(${events.map((event) => event.seq)}::bigint[],
+      ${events.map((event) => event.eventId)}::uuid[], ${events.map((event) => event.body)}::text[],
+      ${events.map((event) => event.leaf)}::bytea[])`.execute(tx.db)
+  await sql`
+    insert into audit_nodes (organization_id, level, index, hash)
+    select ${tx.organizationId}, * from unnest(${nodes.map((node) => node.level)}::smallint[],
+      ${nodes.map((node) => node.index)}::bigint[], ${nodes.map((node) => node.hash)}::bytea[])`.execute(tx.db)
+  await tx.db
+    .insertInto('audit_checkpoints')
+    .values({ organization_id: tx.organizationId, ...checkpoint })
+    .execute()
+}

@@ -1,0 +1,132 @@
+import type { OrganizationId, SessionId, UserId } from '@redoubt/contract'
+import { type AccessClaims, hashToken, type KeySet, TrustError, verifyAccessToken } from '@redoubt/trust'
+import { AppError } from '../../platform/app-error.ts'
+import type { Database } from '../../platform/database.ts'
+import type { Kernel } from '../../platform/kernel.ts'
+import type { LiveFeed } from '../../platform/live.ts'
+import type { Call, Person } from '../../platform/operation.ts'
+import { inSystem } from '../../platform/tenant-tx.ts'
+import { findRole, findSession, type SessionRow, touchSession } from './store.ts'
+
+const cacheMs = 30_000
+const touchEveryMs = 60_000
+const maxEntries = 20_000
+
+/** Who an access token is for, on every service alike. */
+export const tokenAudience = 'redoubt'
+
+/**
+ * Proves who calls (ZT-1). Sessions and roles are remembered for 30 s on the strength of the live feed, which drops them
+ * the moment they change (SESS-1); while the feed is down the database is asked each time.
+ */
+export class SessionGuard {
+  readonly #kernel: Kernel
+  readonly #database: Database
+  readonly #live: LiveFeed
+  readonly #keys: KeySet
+  readonly #sessions = new Map<string, { row: SessionRow; at: number }>()
+  readonly #roles = new Map<string, { role: string | null; at: number }>()
+  readonly #claims = new Map<string, AccessClaims>()
+
+  constructor(kernel: Kernel, database: Database, live: LiveFeed, keys: KeySet) {
+    this.#kernel = kernel
+    this.#database = database
+    this.#live = live
+    this.#keys = keys
+    live.onRevoked((id) => this.#forget(id))
+    live.onReconnected(() => this.#forget(null))
+  }
+
+  /** @throws AppError unauthenticated */
+  async person(call: Call): Promise<Person> {
+    const { credentials } = call
+    if (credentials.kind === 'browser') {
+      const row = await this.#session(`browser:${hashToken(credentials.token)}`, { tokenHash: hashToken(credentials.token) })
+      return personOf(row, null)
+    }
+    if (credentials.kind === 'bearer') {
+      const claims = this.#verify(credentials.token)
+      const row = await this.#session(`token:${claims.sid}`, { id: claims.sid })
+      if (row.userId !== claims.sub) throw unauthenticated()
+      return personOf(row, claims.org as OrganizationId)
+    }
+    throw new AppError('unauthenticated', 'Sign in first: this needs a session or an access token.')
+  }
+
+  async role(person: Person, organizationId: string): Promise<string | null> {
+    const key = `${person.userId}|${organizationId}`
+    const known = this.#roles.get(key)
+    if (known && this.#fresh(known.at)) return known.role
+    const role = await inSystem(this.#database, 'authenticate', (tx) => findRole(tx, person.userId, organizationId))
+    remember(this.#roles, key, { role, at: this.#now() })
+    return role
+  }
+
+  #verify(token: string): AccessClaims {
+    const now = this.#kernel.clock.now()
+    // A signature checked once stays checked; what can change since is time, and the session, which is asked anyway.
+    const key = hashToken(token)
+    const known = this.#claims.get(key)
+    if (known && known.exp * 1000 > now.getTime()) return known
+    try {
+      const claims = verifyAccessToken(token, this.#keys, { issuer: this.#kernel.config.publicUrl, audience: tokenAudience, now })
+      remember(this.#claims, key, claims)
+      return claims
+    } catch (error) {
+      if (error instanceof TrustError) {
+        throw new AppError('unauthenticated', error.code === 'token_expired' ? 'The access token has expired: refresh it.' : 'The access token is not valid.', { cause: error })
+      }
+      throw error
+    }
+  }
+
+  async #session(key: string, by: { tokenHash: string } | { id: string }): Promise<SessionRow> {
+    const now = this.#now()
+    let entry = this.#sessions.get(key)
+    if (!entry || !this.#fresh(entry.at)) {
+      const row = await inSystem(this.#database, 'authenticate', (tx) => findSession(tx, by))
+      if (!row) {
+        this.#sessions.delete(key)
+        throw unauthenticated()
+      }
+      entry = { row, at: now }
+      remember(this.#sessions, key, entry)
+    }
+    const { row } = entry
+    if (row.revokedAt !== null || row.expiresAt.getTime() <= now) throw unauthenticated()
+    if (row.kind === 'browser' && row.lastSeenAt.getTime() + this.#kernel.config.sessionIdleMs <= now) throw unauthenticated()
+    if (now - row.lastSeenAt.getTime() > touchEveryMs) {
+      row.lastSeenAt = new Date(now)
+      await inSystem(this.#database, 'authenticate', (tx) => touchSession(tx, row.id, new Date(now)))
+    }
+    return row
+  }
+
+  #fresh(at: number): boolean {
+    return this.#live.connected && this.#now() - at < cacheMs
+  }
+
+  #now(): number {
+    return this.#kernel.clock.now().getTime()
+  }
+
+  /** `id` is a session's or a person's; null forgets all. */
+  #forget(id: string | null): void {
+    for (const [key, { row }] of this.#sessions) if (id === null || row.id === id || row.userId === id) this.#sessions.delete(key)
+    for (const key of this.#roles.keys()) if (id === null || key.startsWith(`${id}|`)) this.#roles.delete(key)
+  }
+}
+
+function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size > maxEntries) map.delete(map.keys().next().value as K)
+}
+
+function personOf(row: SessionRow, organizationId: OrganizationId | null): Person {
+  return { userId: row.userId as UserId, name: row.name, sessionId: row.id as SessionId, strength: 'aal1', organizationId }
+}
+
+function unauthenticated(): AppError {
+  return new AppError('unauthenticated', 'The session has ended: sign in again.')
+}

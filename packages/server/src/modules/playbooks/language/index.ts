@@ -1,0 +1,5 @@
+export { type Compiled, compilePlaybook } from './compile.ts'
+export { type GraphEdge, type GraphNode, type PlaybookGraph, playbookGraph } from './graph.ts'
+export { type PlanContext, PlanRefused, planFrom } from './plan.ts'
+export type { Playbook } from './playbook.ts'
+export { type Problem, SOURCE_MAX_BYTES } from './source.ts'

@@ -1,0 +1,38 @@
+import { importSigningKey, Keyring } from '@redoubt/trust'
+import { mountAuditExport } from '../modules/audit/index.ts'
+import { planJwks } from '../modules/playbooks/index.ts'
+import type { Database } from '../platform/database.ts'
+import { createDispatch, type Guards, type Operation } from '../platform/dispatch.ts'
+import { createServer } from '../platform/http.ts'
+import type { Kernel, Stop } from '../platform/kernel.ts'
+import { openApiOf } from '../platform/openapi.ts'
+import { apiPrefix, mountRest } from '../platform/rest.ts'
+import { mountReference } from './reference-page.ts'
+
+/** REST for integrations (SVC-1), port 4000, with its OpenAPI description, reference page, key sets and metrics. */
+export async function startApi(kernel: Kernel, database: Database, operations: readonly Operation[], guards: Guards): Promise<{ url: string; stop: Stop }> {
+  const server = createServer(kernel, 'api', async () => (await database.pool.query('select 1')).rowCount === 1)
+  const dispatch = createDispatch(kernel, database, guards)
+  mountRest(server, operations, dispatch)
+  mountAuditExport(server, kernel, dispatch)
+
+  const description = openApiOf(operations, '0.1.0')
+  const get = (access: string, url: string, body: () => unknown) => server.mount(access, { method: 'GET', url, handler: async () => body() })
+  get('public: the description of the API is the same for everybody', `${apiPrefix}/openapi.json`, () => description)
+  mountReference(server, operations)
+
+  const jwks = new Keyring(importSigningKey(kernel.installation.accessKey.reveal())).jwks()
+  get('public: public keys', '/.well-known/jwks.json', () => jwks)
+  get('public: public keys', '/.well-known/plan-jwks.json', () => planJwks(kernel))
+  server.mount('public: answers loopback alone', {
+    method: 'GET',
+    url: '/metrics',
+    handler: async (request, reply) => {
+      const { registry } = kernel.metrics
+      const local = request.socket.remoteAddress === '127.0.0.1' || request.socket.remoteAddress === '::1' || request.socket.remoteAddress === '::ffff:127.0.0.1'
+      if (!local) return reply.callNotFound()
+      return reply.type(registry.contentType).send(await registry.metrics())
+    },
+  })
+  return server.listen(kernel.config.ports.api)
+}

@@ -1,0 +1,51 @@
+import { decodeBase64, equalBytes, utf8 } from './bytes.ts'
+import { type Checkpoint, verifyCheckpoint } from './checkpoint.ts'
+import { hashLeaf, verifyInclusion } from './merkle-proof.ts'
+import { parseVerifierKey } from './signed-note.ts'
+import { TrustError } from './trust-error.ts'
+
+/** The proof of one event, as the audit operations answer it. `leaf` and `proof` are base64. */
+export type AuditProof = {
+  readonly seq: number
+  readonly size: number
+  readonly body: string
+  readonly leaf: string
+  readonly proof: readonly string[]
+  readonly note: string
+  readonly verifier: string
+}
+
+export type AuditProofResult =
+  | { readonly ok: true; readonly checkpoint: Checkpoint }
+  | { readonly ok: false; readonly problem: string }
+
+/**
+ * Verifies that an event is in the log `origin`: body → leaf hash → root → signed checkpoint. `trustedVerifier` is the
+ * vkey pinned by the reader; without it the key is the one that came with the proof, which then shows only that the
+ * parts agree with each other. Runs in a browser; hostile input is a proof that does not hold.
+ */
+export async function verifyAuditProof(
+  claim: AuditProof,
+  { origin, trustedVerifier }: { readonly origin: string; readonly trustedVerifier?: string },
+): Promise<AuditProofResult> {
+  const failed = (problem: string): AuditProofResult => ({ ok: false, problem })
+  try {
+    const verifier = await parseVerifierKey(trustedVerifier ?? claim.verifier)
+    const checkpoint = await verifyCheckpoint(claim.note, verifier, origin)
+    if (checkpoint.size !== claim.size) return failed('The proof is for a log of another size than the checkpoint.')
+    const leaf = await hashLeaf(utf8(claim.body))
+    if (!equalBytes(leaf, decodeBase64(claim.leaf))) return failed('The event does not hash to its leaf.')
+    const body: unknown = JSON.parse(claim.body)
+    // A log that sealed two events under one number could prove either of them.
+    if (typeof body !== 'object' || body === null || !('seq' in body) || body.seq !== claim.seq)
+      return failed('The event does not carry this sequence number.')
+    const proof = claim.proof.map(decodeBase64)
+    const { size, root } = checkpoint
+    if (!(await verifyInclusion({ index: claim.seq, size, leaf, proof, root })))
+      return failed('The path from the event does not lead to the signed root.')
+    return { ok: true, checkpoint }
+  } catch (error) {
+    if (error instanceof TrustError || error instanceof SyntaxError) return failed(`${error.message}.`)
+    throw error
+  }
+}

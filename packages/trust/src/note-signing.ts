@@ -1,0 +1,24 @@
+import { type Bytes, decodeBase64Url, utf8 } from './bytes.ts'
+import { type Checkpoint, formatCheckpoint } from './checkpoint.ts'
+import { formatNote, type NoteVerifier, noteVerifier } from './signed-note.ts'
+import { createSignature, type SigningKey, type VerifyingKey } from './signing-key.ts'
+import { TrustError } from './trust-error.ts'
+
+/** The note verifier of an Ed25519 key under a key name; for a log the name is its origin. Throws `verifier_key`. */
+export const noteVerifierOf = async (name: string, key: VerifyingKey): Promise<NoteVerifier> =>
+  noteVerifier(name, rawEd25519(key))
+
+/** Signs a note text (it must end with a newline) under a key name. Throws `verifier_key` or `note_malformed`. */
+export async function signNote(text: string, name: string, key: SigningKey): Promise<string> {
+  const { keyId } = await noteVerifierOf(name, key)
+  return formatNote(text, [{ name, keyId, signature: new Uint8Array(createSignature(key, utf8(text))) }])
+}
+
+/** The signed note of a checkpoint. The key name is the origin, as tlog-checkpoint recommends. */
+export const signCheckpoint = async (checkpoint: Checkpoint, key: SigningKey): Promise<string> =>
+  signNote(formatCheckpoint(checkpoint), checkpoint.origin, key)
+
+function rawEd25519(key: VerifyingKey): Bytes {
+  if (key.algorithm !== 'Ed25519') throw new TrustError('verifier_key', 'notes are signed with Ed25519 keys')
+  return decodeBase64Url(key.jwk.x)
+}
