@@ -143,7 +143,10 @@ async function extract(archive: Buffer, target: string): Promise<void> {
 }
 
 function text(header: Buffer, start: number, length: number): string {
-  return header.toString('latin1', start, start + length).replace(/\0.*$/s, '').trim()
+  return header
+    .toString('latin1', start, start + length)
+    .replace(/\0.*$/s, '')
+    .trim()
 }
 
 async function exists(path: string): Promise<boolean> {

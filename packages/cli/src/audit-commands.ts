@@ -85,7 +85,7 @@ export function sentencesOf(file: string, result: AuditFileResult): string[] {
     return [
       `${file} does NOT verify.`,
       result.problem,
-      `The fault shows on line ${result.line}. What stands before it is not thereby proven: keep this file and export again.`,
+      `The fault shows on line ${result.line}. Keep this file as evidence, and export again.`,
     ]
   }
   const { events, checkpoints, lastCheckpoint, verifier } = result

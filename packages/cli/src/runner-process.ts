@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { StartError } from '@redoubt/server'
 
 export type RunnerProcess = {
@@ -18,9 +18,13 @@ export type RunnerProcess = {
  * step in hand, so that a killed platform leaves no stray runner on the port.
  * @throws StartError with the runner's own sentence when it does not start
  */
-export async function startRunnerProcess(options: { home: string; port: number; quiet: boolean }): Promise<RunnerProcess> {
+export async function startRunnerProcess(options: {
+  home: string
+  port: number
+  quiet: boolean
+}): Promise<RunnerProcess> {
   mkdirSync(options.home, { recursive: true, mode: 0o700 })
-  const main = fileURLToPath(import.meta.resolve('@redoubt/runner/main'))
+  const main = createRequire(import.meta.url).resolve('@redoubt/runner/main')
   const child = spawn(process.execPath, [main], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
@@ -60,7 +64,9 @@ function firstLine(child: ChildProcess): Promise<string> {
     child.stderr?.on('data', (chunk: Buffer) => {
       errors = (errors + chunk.toString('utf8')).slice(-2000)
     })
-    child.once('error', (cause) => reject(new StartError(`The runner could not be started: ${cause.message}.`, { cause })))
+    child.once('error', (cause) =>
+      reject(new StartError(`The runner could not be started: ${cause.message}.`, { cause })),
+    )
     child.once('exit', () => reject(new StartError(`The runner did not start: ${errors.trim() || 'it said nothing'}`)))
   })
 }

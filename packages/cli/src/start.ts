@@ -9,7 +9,9 @@ export async function start(): Promise<void> {
   const say = (line: string) => process.stdout.write(`  ✓ ${line}\n`)
   process.stdout.write(`Redoubt starts in ${config.home}\n`)
   const running = await startAll(config, say)
-  process.stdout.write(`\nReady after ${((performance.now() - began) / 1000).toFixed(1)} s. The console is at ${config.publicUrl}\n`)
+  process.stdout.write(
+    `\nReady after ${((performance.now() - began) / 1000).toFixed(1)} s. The console is at ${config.publicUrl}\n`,
+  )
   if (running.platform.setUpLink) {
     process.stdout.write(`\nSet it up within 15 minutes, once, at\n  ${running.platform.setUpLink}\n`)
   }
@@ -18,12 +20,21 @@ export async function start(): Promise<void> {
 }
 
 /** Platform and runner; whatever started is stopped again when a later part does not. */
-export async function startAll(config: Config, say: (line: string) => void): Promise<{ platform: Platform; stop: () => Promise<void> }> {
+export async function startAll(
+  config: Config,
+  say: (line: string) => void,
+): Promise<{ platform: Platform; stop: () => Promise<void> }> {
   const platform = await startPlatform(config, { onStep: say })
   try {
-    const runner = await startRunnerProcess({ home: join(config.home, 'runner'), port: config.ports.runner, quiet: true })
+    const runner = await startRunnerProcess({
+      home: join(config.home, 'runner'),
+      port: config.ports.runner,
+      quiet: true,
+    })
     say(`runner at ${runner.url} (process of its own${runner.enrolled ? '' : ', waits for the first organization'})`)
-    const stopEnrolling = runner.enrolled ? () => undefined : platform.onLocalRunner((token) => runner.enrol(platform.urls.api, token))
+    const stopEnrolling = runner.enrolled
+      ? () => undefined
+      : platform.onLocalRunner((token) => runner.enrol(platform.urls.api, token))
     return {
       platform,
       stop: async () => {

@@ -65,6 +65,8 @@ export const Alert = AlertSummary.extend({
   finding: z.record(z.string(), z.unknown()),
   /** The payload exactly as the source sent it. */
   raw: z.string(),
+  /** The newest payload, where it differs from the first. */
+  latestRaw: z.string().nullable(),
   dismissedBecause: z.string().nullable(),
 })
 export type Alert = z.output<typeof Alert>

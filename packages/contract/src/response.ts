@@ -24,7 +24,7 @@ import { RunReport } from './plan.ts'
 /** Where in the YAML something is wrong, 1-based. */
 export const PlaybookProblem = z.object({ line: z.int(), column: z.int(), path: z.string(), message: z.string() })
 export const PlaybookGraph = z.object({
-  nodes: z.array(z.object({ id: z.string(), type: z.string(), label: z.string() })),
+  nodes: z.array(z.object({ id: z.string(), type: z.string(), label: z.string(), line: z.int() })),
   edges: z.array(z.object({ from: z.string(), to: z.string(), label: z.string().nullable() })),
 })
 export const PlaybookSummary = z.object({

@@ -17,14 +17,15 @@ const main = async (args: readonly string[]): Promise<void> => {
   const { logLevel, ...options } = config
   const runner = await startRunner({ ...options, log: pino({ level: logLevel }) })
   process.stdout.write(`runner listening on ${runner.url}\n`)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      runner.stop().then(
-        () => process.exit(0),
-        () => process.exit(1),
-      )
-    })
+  const end = () => {
+    runner.stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    )
   }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, end)
+  // A supervisor that was killed cannot send a signal; its end of the line closing is the sign.
+  process.once('disconnect', end)
 }
 
 try {

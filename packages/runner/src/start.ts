@@ -71,6 +71,7 @@ export const startRunner = async (options: RunnerOptions): Promise<RunningRunner
         stopping: () => stopping.signal.aborted,
         changed: () => enrolled?.reporter.wake(),
       })
+      journal.prune(clock.now())
       log.info({ runId, ending }, 'a run ended')
     } catch (error) {
       log.error(

@@ -247,6 +247,13 @@ describe('a run', () => {
       expect(target.seen.map((one) => one.url)).toEqual(['/before'])
     })
 
+    it('refuses to go on with a run that it has no record of', async () => {
+      const plan = waitingPlan()
+      const unknown = { ...plan, approvals: [approvalOf(plan, 'Block 203.0.113.7 for case 7?')] }
+      expect(await controlPlane.push(url, unknown)).toMatchObject({ status: 409, body: { code: 'run_unknown' } })
+      expect(target.seen).toEqual([])
+    })
+
     it('takes no approval of something else than the step asks', async () => {
       const plan = await push(waitingPlan())
       await controlPlane.reported(plan.runId, 'waiting')

@@ -109,6 +109,7 @@ describe('the runner process', () => {
 
   it('refuses configuration that is wrong, and names it', async () => {
     expect(await refusal(launch({ REDOUBT_RUNNER_PORT: 'many' }))).toContain('REDOUBT_RUNNER_PORT')
+    expect(await refusal(launch({ REDOUBT_RUNNER_CONTROL_PLANE: 'http://control.example' }))).toContain('use https://')
     expect(await refusal(launch({ REDOUBT_RUNNER_CONTROL_PLANE: 'ftp://x' }))).toContain('REDOUBT_RUNNER_CONTROL_PLANE')
   })
 })

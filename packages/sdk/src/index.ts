@@ -8,6 +8,6 @@
  * What is refused throws a RedoubtProblem (RFC 9457).
  */
 export { type Client, type ClientOptions, createClient } from './client.ts'
-export type { ListCall, PagedInput } from './pages.ts'
+export type { ListMethod } from './pages.ts'
 export { problemOf, RedoubtProblem } from './problem.ts'
 export type { Credentials, Tokens } from './token-session.ts'

@@ -1,6 +1,6 @@
 /** An operation that answers one page and the cursor of the next. */
 export type ListMethod = (...args: never[]) => Promise<{ items: unknown[]; next: string | null }>
-type InputOf<L extends ListMethod> = object & NonNullable<Parameters<L>[0]>
+type InputOf<L extends ListMethod> = NonNullable<Parameters<L>[0]>
 type ItemOf<L extends ListMethod> = Awaited<ReturnType<L>>['items'] extends (infer T)[] ? T : never
 
 /** The pages of a list, each fetched when the one before has been used. */
@@ -8,7 +8,7 @@ export async function* pages<L extends ListMethod>(list: L, input: InputOf<L>): 
   const fetchPage = list as unknown as (input: object) => Promise<{ items: ItemOf<L>[]; next: string | null }>
   let next: string | null = null
   do {
-    const page = await fetchPage(next === null ? input : { ...input, cursor: next })
+    const page = await fetchPage(next === null ? input : { ...(input as object), cursor: next })
     yield page.items
     next = page.next
   } while (next !== null)

@@ -38,6 +38,8 @@ create table redoubt.runners (
   revoked_at timestamptz,
   primary key (organization_id, id)
 );
+-- A key speaks for one runner: with the key of another it could be enrolled twice, and reports would find the wrong one.
+create unique index runners_key on redoubt.runners (key_id) where revoked_at is null;
 create table redoubt.runner_enrolments (
   organization_id uuid not null references redoubt.organizations (id),
   id uuid not null default uuidv7(),
@@ -67,6 +69,7 @@ create table redoubt.runs (
   failure text,
   -- The last report taken; reports arrive at least once and in any order.
   report_sequence int not null default 0,
+  reported_at timestamptz,
   steps jsonb not null default '[]',
   primary key (organization_id, id),
   foreign key (organization_id, playbook_id, playbook_version)
@@ -75,6 +78,7 @@ create table redoubt.runs (
   foreign key (organization_id, runner_id) references redoubt.runners (organization_id, id)
 );
 create index runs_case on redoubt.runs (organization_id, case_id, id desc);
+create index runs_unfinished on redoubt.runs (organization_id, runner_id) where ended_at is null;
 
 create table redoubt.plans (
   organization_id uuid not null,

@@ -6,7 +6,7 @@ begin
   if redoubt.organization() is null then
     raise exception 'no tenant to enqueue for' using errcode = '42501';
   end if;
-  if task not in ('alerts.enrich', 'cases.check-response', 'runs.push') then
+  if task not in ('alerts.enrich', 'cases.check-response', 'runs.push', 'runs.check', 'runners.revoked') then
     raise exception 'unknown task %', task using errcode = '42501';
   end if;
   perform graphile_worker.add_job(task, (payload || jsonb_build_object('organizationId', redoubt.organization()))::json,

@@ -39,8 +39,8 @@ grant select on redoubt.audit_log, redoubt.audit_nodes, redoubt.audit_checkpoint
 
 -- Ingestion writes alerts and answers retries; it reads no case, no person, no audit log.
 grant select, update (last_event_at) on redoubt.sources to redoubt_ingestion;
-grant select, insert, update (severity, count, last_seen_at, latest_raw, restricted_case, case_id) on redoubt.alerts to redoubt_ingestion;
-grant select, insert, delete on redoubt.ingest_receipts to redoubt_ingestion;
+grant select, insert, update (severity, count, last_seen_at, due_at, latest_raw) on redoubt.alerts to redoubt_ingestion;
+grant select, insert, update (receipt, at) on redoubt.ingest_receipts to redoubt_ingestion;
 grant select (organization_id, case_id, user_id) on redoubt.case_recipients to redoubt_ingestion;
 grant insert on redoubt.audit_events to redoubt_ingestion;
 

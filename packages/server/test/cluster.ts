@@ -20,13 +20,16 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const server = await startPostgres(home, installation.superuserPassword.reveal())
   const owner = await createOwner({ host: server.host, port: server.port, database: 'redoubt_template' }, installation)
   await prepareDatabase(owner, installation)
-  await withClient({ ...owner, database: 'postgres', user: 'postgres', password: installation.superuserPassword.reveal() }, async (client) => {
-    // Tests measure what is committed, not how a disk survives a power cut; the kill -9 tests start clusters of their own.
-    await client.query('alter system set fsync = off')
-    await client.query('alter system set synchronous_commit = off')
-    await client.query('alter system set max_connections = 100')
-    await client.query('select pg_reload_conf()')
-  })
+  await withClient(
+    { ...owner, database: 'postgres', user: 'postgres', password: installation.superuserPassword.reveal() },
+    async (client) => {
+      // Tests measure what is committed, not how a disk survives a power cut; the kill -9 tests start clusters of their own.
+      await client.query('alter system set fsync = off')
+      await client.query('alter system set synchronous_commit = off')
+      await client.query('alter system set max_connections = 100')
+      await client.query('select pg_reload_conf()')
+    },
+  )
   project.provide('clusterHome', home)
   return async () => {
     await server.stop()

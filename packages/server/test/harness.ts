@@ -62,7 +62,13 @@ type SpecOf<N extends OperationName> = N extends `${infer G}.${infer O}`
 
 export type TestPlatform = Awaited<ReturnType<typeof startTestPlatform>>
 
-const openLimits: Limits = { signInPerMinute: 10_000, anonymousPerSecond: 10_000, expensivePerSecond: 10_000, tenantPerSecond: 1_000_000, ingestRequestsPerSecond: 100_000 }
+const openLimits: Limits = {
+  signInPerMinute: 10_000,
+  anonymousPerSecond: 10_000,
+  expensivePerSecond: 10_000,
+  tenantPerSecond: 1_000_000,
+  ingestRequestsPerSecond: 100_000,
+}
 
 /**
  * The production composition over a database of its own, with a fake clock. No port is open; `services/*` take the same
@@ -74,7 +80,13 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
   const { installation } = await openInstallation(clusterHome)
   const host = join(tmpdir(), `redoubt-${createHash('sha256').update(clusterHome).digest('hex').slice(0, 12)}`)
   const database = `test_${randomUUID().replaceAll('-', '')}`
-  const superuser: Login = { host, port: 5432, database, user: 'postgres', password: installation.superuserPassword.reveal() }
+  const superuser: Login = {
+    host,
+    port: 5432,
+    database,
+    user: 'postgres',
+    password: installation.superuserPassword.reveal(),
+  }
   await cloneTemplate(superuser)
 
   const stops: Stop[] = []
@@ -94,7 +106,13 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
   const kernel: Kernel = { config, clock, log: createLog(config), metrics: createMetrics(), installation }
   const databases = {} as Record<ServiceRole, Database>
   for (const role of serviceRoles) {
-    databases[role] = await openDatabase(superuser, role, installation.rolePasswords[role], installation.contextKeys[role], { connections: 4 })
+    databases[role] = await openDatabase(
+      superuser,
+      role,
+      installation.rolePasswords[role],
+      installation.contextKeys[role],
+      { connections: 4 },
+    )
   }
   const admin = new pg.Pool({ ...superuser, max: 2, options: '-c search_path=redoubt -c timezone=UTC' })
   admin.on('error', () => undefined)
@@ -137,14 +155,24 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
     databases,
     /** Superuser's pool: for preparing and for looking behind row security, never for what is tested. */
     admin,
-    loginOf: (role: ServiceRole): Login => ({ ...superuser, user: role, password: installation.rolePasswords[role].reveal() }),
+    loginOf: (role: ServiceRole): Login => ({
+      ...superuser,
+      user: role,
+      password: installation.rolePasswords[role].reveal(),
+    }),
     call,
 
     async organization(providerId: OrganizationId | null = null): Promise<TestOrganization> {
       const slug = `org-${randomUUID().slice(0, 12)}`
-      const { rows } = await admin.query<{ id: OrganizationId }>('insert into organizations (name, slug, provider_id, created_at) values ($1, $1, $2, $3) returning id', [slug, providerId, clock.now()])
+      const { rows } = await admin.query<{ id: OrganizationId }>(
+        'insert into organizations (name, slug, provider_id, created_at) values ($1, $1, $2, $3) returning id',
+        [slug, providerId, clock.now()],
+      )
       const id = rows[0]?.id as OrganizationId
-      await admin.query(`insert into set_up (token_hash, expires_at, used_at, operator_organization_id) values ('', now(), now(), $1) on conflict do nothing`, [id])
+      await admin.query(
+        `insert into set_up (token_hash, expires_at, used_at, operator_organization_id) values ('', now(), now(), $1) on conflict do nothing`,
+        [id],
+      )
       return { id, slug, name: slug }
     },
 
@@ -153,9 +181,15 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
       const name = `${role} ${randomUUID().slice(0, 6)}`
       const email = `${randomUUID()}@example.org`
       const token = createOpaqueToken('ses')
-      const { rows } = await admin.query<{ id: UserId }>('insert into users (email, name, created_at) values ($1, $2, $3) returning id', [email, name, clock.now()])
+      const { rows } = await admin.query<{ id: UserId }>(
+        'insert into users (email, name, created_at) values ($1, $2, $3) returning id',
+        [email, name, clock.now()],
+      )
       const userId = rows[0]?.id as UserId
-      await admin.query('insert into memberships (organization_id, user_id, role, created_at) values ($1, $2, $3, $4)', [organization.id, userId, role, clock.now()])
+      await admin.query(
+        'insert into memberships (organization_id, user_id, role, created_at) values ($1, $2, $3, $4)',
+        [organization.id, userId, role, clock.now()],
+      )
       await admin.query(
         `insert into sessions (user_id, kind, token_hash, created_at, last_seen_at, expires_at) values ($1, 'browser', $2, $3, $3, $4)`,
         [userId, hashToken(token), clock.now(), new Date(clock.now().getTime() + config.sessionAbsoluteMs)],
@@ -165,10 +199,14 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
 
     /** Runs the worker's jobs that are due by PostgreSQL's clock, until none is left. */
     runWorkerJobs: () =>
-      runJobsOnce(kernel, { ...superuser, user: 'redoubt_worker', password: installation.rolePasswords.redoubt_worker.reveal() }, {
-        'alerts.enrich': enrichAlerts(kernel, databases.redoubt_worker, createCorrelation()),
-        'cases.check-response': checkResponse(kernel, databases.redoubt_worker),
-      }),
+      runJobsOnce(
+        kernel,
+        { ...superuser, user: 'redoubt_worker', password: installation.rolePasswords.redoubt_worker.reveal() },
+        {
+          'alerts.enrich': enrichAlerts(kernel, databases.redoubt_worker, createCorrelation()),
+          'cases.check-response': checkResponse(kernel, databases.redoubt_worker),
+        },
+      ),
     /** Starts the audit sequencer over the worker's role; stopped with the platform. */
     async startSequencer(): Promise<void> {
       const feed = new LiveFeed(databases.redoubt_worker, kernel.log)
@@ -187,7 +225,9 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
       live.stop()
       await Promise.all(serviceRoles.map((role) => databases[role].close()))
       await admin.end()
-      await withClient({ ...superuser, database: 'postgres' }, (client) => client.query(`drop database if exists ${client.escapeIdentifier(database)} with (force)`))
+      await withClient({ ...superuser, database: 'postgres' }, (client) =>
+        client.query(`drop database if exists ${client.escapeIdentifier(database)} with (force)`),
+      )
       await rm(home, { recursive: true, force: true })
     },
   }
@@ -197,7 +237,11 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
 async function cloneTemplate(superuser: Login): Promise<void> {
   await withClient({ ...superuser, database: 'postgres' }, async (client) => {
     await client.query(`select pg_advisory_lock(hashtext('clone'))`)
-    await client.query(`create database ${client.escapeIdentifier(superuser.database)} template redoubt_template owner redoubt_owner`)
-    await client.query(`revoke temporary, create on database ${client.escapeIdentifier(superuser.database)} from public`)
+    await client.query(
+      `create database ${client.escapeIdentifier(superuser.database)} template redoubt_template owner redoubt_owner`,
+    )
+    await client.query(
+      `revoke temporary, create on database ${client.escapeIdentifier(superuser.database)} from public`,
+    )
   })
 }

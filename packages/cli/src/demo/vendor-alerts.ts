@@ -1,6 +1,10 @@
 import type { AdapterType } from '@redoubt/contract'
 
-type VendorAlert = { readonly source: { readonly name: string; readonly slug: string; readonly type: AdapterType }; readonly body: unknown; readonly ndjson?: true }
+type VendorAlert = {
+  readonly source: { readonly name: string; readonly slug: string; readonly type: AdapterType }
+  readonly body: unknown
+  readonly ndjson?: true
+}
 
 const attacker = '203.0.113.66'
 const host = 'fin-ws-017'
@@ -21,7 +25,16 @@ export function clientAlerts(at: Date): readonly VendorAlert[] {
         dest_ip: attacker,
         dest_port: 443,
         proto: 'TCP',
-        alert: { action: 'allowed', gid: 1, signature_id: 2_034_567, rev: 3, signature: 'MALWARE Beacon to known command and control', category: 'Malware Command and Control Activity Detected', severity: 1, metadata: { mitre_technique_id: ['T1071.001'] } },
+        alert: {
+          action: 'allowed',
+          gid: 1,
+          signature_id: 2_034_567,
+          rev: 3,
+          signature: 'MALWARE Beacon to known command and control',
+          category: 'Malware Command and Control Activity Detected',
+          severity: 1,
+          metadata: { mitre_technique_id: ['T1071.001'] },
+        },
       })),
     },
     {
@@ -55,7 +68,11 @@ export function clientAlerts(at: Date): readonly VendorAlert[] {
         displayMessage: 'User login to Okta from a new country',
         severity: 'WARN',
         actor: { id: '00u1', type: 'User', alternateId: 'm.keller@fabrikam.example', displayName: 'M. Keller' },
-        client: { ipAddress: attacker, userAgent: { rawUserAgent: 'curl/8.9' }, geographicalContext: { country: 'Elsewhere' } },
+        client: {
+          ipAddress: attacker,
+          userAgent: { rawUserAgent: 'curl/8.9' },
+          geographicalContext: { country: 'Elsewhere' },
+        },
         outcome: { result: 'SUCCESS' },
       },
     },
@@ -73,7 +90,13 @@ export function clientAlerts(at: Date): readonly VendorAlert[] {
         createdAt: iso(6),
         updatedAt: iso(6),
         resource: { resourceType: 'AccessKey', accessKeyDetails: { userName: 'm.keller', principalId: 'AIDAEXAMPLE' } },
-        service: { action: { actionType: 'AWS_API_CALL', awsApiCallAction: { api: 'ListBuckets', remoteIpDetails: { ipAddressV4: attacker } } }, count: 3 },
+        service: {
+          action: {
+            actionType: 'AWS_API_CALL',
+            awsApiCallAction: { api: 'ListBuckets', remoteIpDetails: { ipAddressV4: attacker } },
+          },
+          count: 3,
+        },
       },
     },
     {
@@ -83,7 +106,16 @@ export function clientAlerts(at: Date): readonly VendorAlert[] {
         groupKey: '{}:{alertname="DiskAlmostFull"}',
         status: 'firing',
         receiver: 'redoubt',
-        alerts: [{ status: 'firing', labels: { alertname: 'DiskAlmostFull', severity: 'warning', instance: 'db-03:9100' }, annotations: { summary: 'Disk of db-03 is 91 % full' }, startsAt: iso(30), endsAt: '0001-01-01T00:00:00Z', fingerprint: 'b3a1f0c9d8e7f6a5' }],
+        alerts: [
+          {
+            status: 'firing',
+            labels: { alertname: 'DiskAlmostFull', severity: 'warning', instance: 'db-03:9100' },
+            annotations: { summary: 'Disk of db-03 is 91 % full' },
+            startsAt: iso(30),
+            endsAt: '0001-01-01T00:00:00Z',
+            fingerprint: 'b3a1f0c9d8e7f6a5',
+          },
+        ],
       },
     },
   ]

@@ -53,7 +53,12 @@ function createApi(organizationId: OrganizationId | null): Api {
       }),
     ],
   })
-  return { organizationId, client, queries, trpc: createTRPCOptionsProxy<ConsoleRouter>({ client, queryClient: queries }) }
+  return {
+    organizationId,
+    client,
+    queries,
+    trpc: createTRPCOptionsProxy<ConsoleRouter>({ client, queryClient: queries }),
+  }
 }
 
 /** The person's own operations: session, sign-in, set-up. No organization is named. */

@@ -110,7 +110,10 @@ export function useSteadyPages<T>({ key, load, idOf, topic }: Options<T>): Stead
       const page = await load(undefined).catch(() => null)
       if (page === null) return reload()
       setArrived(nothing)
-      queries.setQueryData<InfiniteData<Page<T>, string | undefined>>(queryKey, { pages: [page], pageParams: [undefined] })
+      queries.setQueryData<InfiniteData<Page<T>, string | undefined>>(queryKey, {
+        pages: [page],
+        pageParams: [undefined],
+      })
     },
     reload,
     revise: (ids, change) => write((row) => (ids.has(idOf(row)) ? change(row) : row)),

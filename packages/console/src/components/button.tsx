@@ -1,6 +1,10 @@
-import { Link, type LinkComponent } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
-import { Button as AriaButton, type ButtonProps as AriaButtonProps, Tooltip, TooltipTrigger } from 'react-aria-components'
+import {
+  Button as AriaButton,
+  type ButtonProps as AriaButtonProps,
+  Tooltip,
+  TooltipTrigger,
+} from 'react-aria-components'
 import { Icon, type IconName } from './icon.tsx'
 
 type Tone = 'primary' | 'plain' | 'ghost' | 'danger'
@@ -29,7 +33,15 @@ type ButtonProps = Omit<AriaButtonProps, 'className' | 'style' | 'children'> & {
   'aria-keyshortcuts'?: string
 }
 
-export function Button({ tone = 'plain', size: of = 'medium', icon, busy, className = '', children, ...rest }: ButtonProps) {
+export function Button({
+  tone = 'plain',
+  size: of = 'medium',
+  icon,
+  busy,
+  className = '',
+  children,
+  ...rest
+}: ButtonProps) {
   return (
     <AriaButton {...rest} isPending={busy ?? false} className={`${buttonLook(tone, of)} ${className}`}>
       {busy ? <Spinner /> : icon && <Icon name={icon} />}
@@ -66,11 +78,6 @@ export function Tip({ children }: { children: ReactNode }) {
     </Tooltip>
   )
 }
-
-/** A router link that looks like a button. */
-export const LinkButton: LinkComponent<'a'> = (props) => (
-  <Link {...props} className={`${buttonLook('plain')} ${props.className ?? ''}`} />
-)
 
 export function Spinner() {
   return (

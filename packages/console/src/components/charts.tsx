@@ -21,16 +21,34 @@ export function Sparkline({ values, label }: { values: readonly number[]; label:
   const height = 20
   const top = Math.max(1, ...values)
   const step = values.length > 1 ? width / (values.length - 1) : width
-  const points = values.map((value, index) => `${(index * step).toFixed(1)},${(height - 2 - (value / top) * (height - 4)).toFixed(1)}`)
+  const points = values.map(
+    (value, index) => `${(index * step).toFixed(1)},${(height - 2 - (value / top) * (height - 4)).toFixed(1)}`,
+  )
   const total = values.reduce((sum, value) => sum + value, 0)
   return (
-    <svg role="img" aria-label={`${label}: ${total} in all, at most ${Math.max(0, ...values)}`} width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
+    <svg
+      role="img"
+      aria-label={`${label}: ${total} in all, at most ${Math.max(0, ...values)}`}
+      width={width}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
+    >
       {total === 0 ? (
         <path d={`M0 ${height - 2}H${width}`} className="stroke-line" strokeDasharray="2 3" fill="none" />
       ) : (
         <>
-          <polygon points={`0,${height} ${points.join(' ')} ${width},${height}`} className="fill-accent" fillOpacity="0.12" />
-          <polyline points={points.join(' ')} fill="none" className="stroke-accent" strokeWidth="1.5" strokeLinejoin="round" />
+          <polygon
+            points={`0,${height} ${points.join(' ')} ${width},${height}`}
+            className="fill-accent"
+            fillOpacity="0.12"
+          />
+          <polyline
+            points={points.join(' ')}
+            fill="none"
+            className="stroke-accent"
+            strokeWidth="1.5"
+            strokeLinejoin="round"
+          />
         </>
       )}
     </svg>
@@ -68,7 +86,11 @@ export function AlertsOverTime({ buckets, hours, now }: { buckets: readonly Buck
           const y = height - bottom - share * top * scale
           return (
             <g key={share}>
-              <path d={`M${left} ${y}H${width}`} className="stroke-line" strokeDasharray={share === 0 ? undefined : '2 4'} />
+              <path
+                d={`M${left} ${y}H${width}`}
+                className="stroke-line"
+                strokeDasharray={share === 0 ? undefined : '2 4'}
+              />
               <text x={left - 8} y={y + 4} textAnchor="end" className="fill-faint text-2xs">
                 {Math.round(top * share)}
               </text>
@@ -81,13 +103,30 @@ export function AlertsOverTime({ buckets, hours, now }: { buckets: readonly Buck
           return (
             <g key={column.at}>
               <title>{`${clockTime(new Date(column.at).toISOString())} · ${plural(column.total, 'alert')}`}</title>
-              <rect x={x - 1.5} y={8} width={slot} height={height - bottom - 8} fill="transparent" className="hover:fill-hover" />
+              <rect
+                x={x - 1.5}
+                y={8}
+                width={slot}
+                height={height - bottom - 8}
+                fill="transparent"
+                className="hover:fill-hover"
+              />
               {severities.map((severity) => {
                 const count = column.counts.get(severity) ?? 0
                 if (count === 0) return null
                 const barHeight = Math.max(1.5, count * scale)
                 y -= barHeight
-                return <rect key={severity} x={x} y={y} width={Math.max(1, slot - 3)} height={Math.max(1, barHeight - 0.75)} rx="1" className={fills[severity]} />
+                return (
+                  <rect
+                    key={severity}
+                    x={x}
+                    y={y}
+                    width={Math.max(1, slot - 3)}
+                    height={Math.max(1, barHeight - 0.75)}
+                    rx="1"
+                    className={fills[severity]}
+                  />
+                )
               })}
               {index % Math.ceil(hours / 8) === 0 && (
                 <text x={x} y={height - 5} className="fill-faint text-2xs">
@@ -124,7 +163,8 @@ export function ResponseTimes({ times }: { times: readonly ResponseTime[] }) {
   const left = 72
   const lane = 36
   const height = shown.length * lane + 24
-  const x = (minutes: number) => left + (Math.log10(Math.min(4320, Math.max(1, minutes))) / Math.log10(4320)) * (width - left - 12)
+  const x = (minutes: number) =>
+    left + (Math.log10(Math.min(4320, Math.max(1, minutes))) / Math.log10(4320)) * (width - left - 12)
   const ticks = [
     [1, '1m'],
     [5, '5m'],
@@ -157,7 +197,12 @@ export function ResponseTimes({ times }: { times: readonly ResponseTime[] }) {
             <text x={0} y={middle + 4} className="fill-quiet text-xs">
               {severityWords[severity]}
             </text>
-            <path d={`M${x(target)} ${middle - 13}V${middle + 13}`} className="stroke-ink" strokeWidth="2" strokeLinecap="round">
+            <path
+              d={`M${x(target)} ${middle - 13}V${middle + 13}`}
+              className="stroke-ink"
+              strokeWidth="2"
+              strokeLinecap="round"
+            >
               <title>{`Target ${target} minutes`}</title>
             </path>
             {times

@@ -27,7 +27,13 @@ export function useNow(): number {
 }
 
 const moment = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' })
-const day = new Intl.DateTimeFormat('en', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hour12: false })
+const day = new Intl.DateTimeFormat('en', {
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+  hour12: false,
+})
 const clock = new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hour12: false })
 
 export const fullTime = (at: string) => moment.format(new Date(at))
@@ -71,7 +77,9 @@ export function SlaClock({ from, dueAt, respondedAt = null, stopped = false }: S
     const took = (Date.parse(respondedAt) - start) / 1000
     const late = Date.parse(respondedAt) > due
     return (
-      <span className={`inline-flex items-center gap-1 text-xs whitespace-nowrap ${late ? 'text-danger' : 'text-quiet'}`}>
+      <span
+        className={`inline-flex items-center gap-1 text-xs whitespace-nowrap ${late ? 'text-danger' : 'text-quiet'}`}
+      >
         <Icon name={late ? 'warning' : 'check'} className="scale-75" />
         {late ? 'Late, ' : ''}in {spanOf(took)}
       </span>
@@ -89,7 +97,10 @@ export function SlaClock({ from, dueAt, respondedAt = null, stopped = false }: S
   }
   const share = Math.min(1, Math.max(0, (present - start) / Math.max(1, due - start)))
   return (
-    <span className="inline-flex items-center gap-2 text-xs whitespace-nowrap text-quiet" title={`Due ${fullTime(dueAt)}`}>
+    <span
+      className="inline-flex items-center gap-2 text-xs whitespace-nowrap text-quiet"
+      title={`Due ${fullTime(dueAt)}`}
+    >
       <svg aria-hidden="true" width="32" height="4" viewBox="0 0 32 4" className="shrink-0">
         <rect width="32" height="4" rx="2" className="fill-line" />
         <rect width={32 * share} height="4" rx="2" className={share > 0.75 ? 'fill-danger' : 'fill-accent'} />

@@ -23,7 +23,16 @@ type CommandListProps = {
 }
 
 /** A text field whose matches are chosen with the arrows and Enter (ARIA combobox with a list). */
-export function CommandList({ label, placeholder, commandsFor, onDone, autoFocus = false, frame, inputClassName = '', inputRef }: CommandListProps) {
+export function CommandList({
+  label,
+  placeholder,
+  commandsFor,
+  onDone,
+  autoFocus = false,
+  frame,
+  inputClassName = '',
+  inputRef,
+}: CommandListProps) {
   const id = useId()
   const own = useRef<HTMLInputElement>(null)
   const input = inputRef ?? own
@@ -47,7 +56,13 @@ export function CommandList({ label, placeholder, commandsFor, onDone, autoFocus
     command.run()
   }
   const options = commands.length > 0 && (
-    <div ref={list} role="listbox" id={`${id}-list`} aria-label={label} className="scroll-thin max-h-96 overflow-auto p-1">
+    <div
+      ref={list}
+      role="listbox"
+      id={`${id}-list`}
+      aria-label={label}
+      className="scroll-thin max-h-96 overflow-auto p-1"
+    >
       {commands.map((command) => (
         <div
           role="option"

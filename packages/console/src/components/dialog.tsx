@@ -20,7 +20,9 @@ export function Dialog({ title, onClose, children, wide = false, insist = false 
       onOpenChange={(open) => !open && onClose()}
       className="fixed inset-0 z-40 flex items-end justify-center bg-scrim sm:items-start sm:p-8 sm:pt-[12vh]"
     >
-      <Modal className={`enter max-h-[88vh] w-full overflow-auto rounded-t-lg bg-surface shadow-overlay sm:rounded-lg ${wide ? 'sm:max-w-2xl' : 'sm:max-w-md'}`}>
+      <Modal
+        className={`enter max-h-[88vh] w-full overflow-auto rounded-t-lg bg-surface shadow-overlay sm:rounded-lg ${wide ? 'sm:max-w-2xl' : 'sm:max-w-md'}`}
+      >
         <AriaDialog className="outline-none">
           <header className="flex items-center justify-between gap-4 border-b border-line py-2 pr-2 pl-4">
             <Heading slot="title" className="text-base">

@@ -4,7 +4,17 @@ import { Button } from './button.tsx'
 import { Icon, type IconName } from './icon.tsx'
 
 /** First use, or nothing found: what this place is for and the one next step. */
-export function EmptyState({ icon, title, children, action }: { icon: IconName; title: string; children: ReactNode; action?: ReactNode }) {
+export function EmptyState({
+  icon,
+  title,
+  children,
+  action,
+}: {
+  icon: IconName
+  title: string
+  children: ReactNode
+  action?: ReactNode
+}) {
   return (
     <div className="flex flex-col items-center justify-center gap-3 px-6 py-16 text-center">
       <span className="flex size-10 items-center justify-center rounded-lg bg-hover text-quiet">

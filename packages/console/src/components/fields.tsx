@@ -1,11 +1,11 @@
 import type { ReactNode } from 'react'
 import {
-  Input,
-  Label,
   FieldError as AriaFieldError,
-  Text,
   TextArea as AriaTextArea,
   TextField as AriaTextField,
+  Input,
+  Label,
+  Text,
   type TextFieldProps,
 } from 'react-aria-components'
 import { failureOf } from '../api/failure.ts'
@@ -58,7 +58,16 @@ type SelectProps<K extends string> = {
 }
 
 /** The platform's own select: best on a phone, complete by keyboard. */
-export function SelectField<K extends string>({ label, value, options, onChange, hint, hideLabel, disabled, className = '' }: SelectProps<K>) {
+export function SelectField<K extends string>({
+  label,
+  value,
+  options,
+  onChange,
+  hint,
+  hideLabel,
+  disabled,
+  className = '',
+}: SelectProps<K>) {
   return (
     <label className={`flex flex-col gap-1 ${className}`}>
       <span className={hideLabel ? 'sr-only' : 'text-sm font-medium'}>{label}</span>

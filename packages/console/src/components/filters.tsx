@@ -43,11 +43,19 @@ export function Segments<K extends string>({
 }
 
 /** Any of the severities; none chosen means all. */
-export function SeverityFilter({ value, onChange }: { value: readonly Severity[]; onChange: (value: Severity[]) => void }) {
+export function SeverityFilter({
+  value,
+  onChange,
+}: {
+  value: readonly Severity[]
+  onChange: (value: Severity[]) => void
+}) {
   return (
     <MenuTrigger>
       <AriaButton className={chip} {...(value.length > 0 ? { 'data-on': true } : {})}>
-        {value.length === 0 ? 'Severity' : value.map((severity) => <SeverityBadge key={severity} severity={severity} short={value.length > 2} />)}
+        {value.length === 0
+          ? 'Severity'
+          : value.map((severity) => <SeverityBadge key={severity} severity={severity} short={value.length > 2} />)}
         <Icon name="down" className="scale-75 text-faint" />
       </AriaButton>
       <Popover className="enter min-w-44 rounded-lg bg-surface p-1 shadow-overlay" offset={4}>

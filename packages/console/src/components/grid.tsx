@@ -1,3 +1,5 @@
+// biome-ignore-all lint/a11y/useSemanticElements: rows of a virtual list stand at absolute places, which table elements cannot
+// biome-ignore-all lint/a11y/useFocusableInteractive: focus stays on the grid; aria-activedescendant names the row (ARIA APG, grid)
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type MouseEvent, type ReactNode, useEffect, useEffectEvent, useId, useRef } from 'react'
 import { type Keymap, useKeys } from './keys.ts'
@@ -57,6 +59,7 @@ export function Grid<T>(props: GridProps<T>) {
       return row === undefined ? index : idOf(row)
     },
   })
+  // biome-ignore lint/correctness/useExhaustiveDependencies: rows of another height are measured anew
   useEffect(() => virtual.measure(), [virtual, height])
 
   const at = rows.findIndex((row) => idOf(row) === cursor)
@@ -78,13 +81,13 @@ export function Grid<T>(props: GridProps<T>) {
   useKeys({
     j: () => moveTo(at + 1),
     k: () => moveTo(at === -1 ? 0 : at - 1),
-    ArrowDown: () => moveTo(at + 1),
-    ArrowUp: () => moveTo(at === -1 ? 0 : at - 1),
-    PageDown: () => moveTo(at + page),
-    PageUp: () => moveTo(at - page),
-    Home: () => moveTo(0),
-    End: () => moveTo(rows.length - 1),
-    ...(current ? { Enter: () => onOpen(current) } : {}),
+    arrowdown: () => moveTo(at + 1),
+    arrowup: () => moveTo(at === -1 ? 0 : at - 1),
+    pagedown: () => moveTo(at + page),
+    pageup: () => moveTo(at - page),
+    home: () => moveTo(0),
+    end: () => moveTo(rows.length - 1),
+    ...(current ? { enter: () => onOpen(current) } : {}),
     ...(selection && current ? { x: () => toggle(idOf(current)), ' ': () => toggle(idOf(current)) } : {}),
     ...props.keys,
   })
@@ -93,6 +96,7 @@ export function Grid<T>(props: GridProps<T>) {
   const items = virtual.getVirtualItems()
   const last = items.at(-1)?.index ?? -1
   const nearEnd = hasMore && last >= rows.length - 15
+  // biome-ignore lint/correctness/useExhaustiveDependencies: after more rows came, the end may still be near
   useEffect(() => {
     if (nearEnd) reachEnd()
   }, [nearEnd, rows.length])
@@ -112,7 +116,12 @@ export function Grid<T>(props: GridProps<T>) {
       className="flex min-h-0 flex-1 flex-col outline-offset-[-2px]"
     >
       <div role="rowgroup" className={phone ? 'sr-only' : 'shrink-0 border-b border-line bg-surface'}>
-        <div role="row" aria-rowindex={1} className="grid h-8 items-center gap-x-3 px-4" style={{ gridTemplateColumns: tracks }}>
+        <div
+          role="row"
+          aria-rowindex={1}
+          className="grid h-8 items-center gap-x-3 px-4"
+          style={{ gridTemplateColumns: tracks }}
+        >
           {selection && (
             <span role="columnheader">
               <input

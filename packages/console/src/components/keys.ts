@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent } from 'react'
 
-/** What a key does; the key is written as `event.key`, with `Ctrl+` before it for Control or Command. */
+/** What a key does: `event.key`, names such as `enter` in lower case, with `ctrl+` before it for Control or Command. */
 export type Keymap = Readonly<Record<string, () => void>>
 
 /**
@@ -10,7 +10,8 @@ export type Keymap = Readonly<Record<string, () => void>>
 export function useKeys(keymap: Keymap): void {
   const act = useEffectEvent((event: KeyboardEvent) => {
     const combined = event.ctrlKey || event.metaKey
-    const action = keymap[combined ? `Ctrl+${event.key.toLowerCase()}` : event.key]
+    const name = event.key.length > 1 || combined ? event.key.toLowerCase() : event.key
+    const action = keymap[combined ? `ctrl+${name}` : name]
     if (!action || event.altKey || event.defaultPrevented) return
     if (!combined && isBusyElsewhere(event.target, event.key)) return
     event.preventDefault()
@@ -26,6 +27,7 @@ export function useKeys(keymap: Keymap): void {
 function isBusyElsewhere(target: EventTarget | null, key: string): boolean {
   if (document.querySelector('[role=dialog], [role=menu]')) return true
   if (!(target instanceof HTMLElement)) return false
-  const takesKey = key === 'Enter' || key === ' ' ? 'button, a, summary, input, textarea' : 'input:not([type=checkbox]), textarea'
+  const takesKey =
+    key === 'Enter' || key === ' ' ? 'button, a, summary, input, textarea' : 'input:not([type=checkbox]), textarea'
   return target.closest(`${takesKey}, select, [contenteditable]`) !== null
 }

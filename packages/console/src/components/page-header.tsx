@@ -28,7 +28,12 @@ export function ArrivedPill({ arrived, onShow }: { arrived: { fresh: number; gon
   return (
     <div role="status" className="pointer-events-none absolute inset-x-0 top-2 z-10 flex justify-center">
       {parts.length > 0 && (
-        <Button tone="primary" size="small" className="enter pointer-events-auto rounded-full shadow-overlay" onPress={onShow}>
+        <Button
+          tone="primary"
+          size="small"
+          className="enter pointer-events-auto rounded-full shadow-overlay"
+          onPress={onShow}
+        >
           {parts.join(', ')}. Show
         </Button>
       )}

@@ -35,7 +35,9 @@ export function PersonPicker({ title, nobody, onPick, onClose }: PersonPickerPro
                 ...(person.id === me.user.id ? { note: 'You' } : {}),
                 run: () => onPick(person),
               })),
-            ...(nobody && words === '' ? [{ id: 'nobody', icon: 'close' as const, label: nobody, run: () => onPick(null) }] : []),
+            ...(nobody && words === ''
+              ? [{ id: 'nobody', icon: 'close' as const, label: nobody, run: () => onPick(null) }]
+              : []),
           ]
         }}
       />
@@ -48,7 +50,10 @@ export function usePeople(): readonly { id: string; name: string }[] {
   const { trpc, queries } = useApi()
   const me = useMe()
   const may = useMay()
-  const members = useQuery(trpc.members.list.queryOptions({}, { enabled: may('member:read'), staleTime: 60_000 }), queries)
+  const members = useQuery(
+    trpc.members.list.queryOptions({}, { enabled: may('member:read'), staleTime: 60_000 }),
+    queries,
+  )
   const others = (members.data?.items ?? [])
     .filter((member) => member.userId !== me.user.id)
     .map((member) => ({ id: member.userId, name: member.name }))

@@ -77,7 +77,10 @@ function ToastCard({ toast }: { toast: Toast }) {
       onBlur={() => setHeld(false)}
       className="enter pointer-events-auto flex min-h-10 max-w-full items-center gap-2 rounded-lg bg-surface py-1 pr-1 pl-3 text-sm shadow-overlay"
     >
-      <Icon name={toast.tone === 'done' ? 'check' : 'warning'} className={toast.tone === 'done' ? 'text-accent' : 'text-danger'} />
+      <Icon
+        name={toast.tone === 'done' ? 'check' : 'warning'}
+        className={toast.tone === 'done' ? 'text-accent' : 'text-danger'}
+      />
       <span className="py-1">{toast.text}</span>
       {toast.action && (
         <Button

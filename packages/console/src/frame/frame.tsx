@@ -25,7 +25,7 @@ export function Frame() {
   const live = useLiveState()
   const main = useRef<HTMLElement>(null)
   const { pathname } = useLocation()
-  useKeys({ 'Ctrl+k': () => setPaletteOpen(true) })
+  useKeys({ 'ctrl+k': () => setPaletteOpen(true) })
   // A new page starts at its beginning for the keyboard too (WCAG 2.4.3); the first page keeps the browser's place.
   const seen = useRef(pathname)
   useEffect(() => {
@@ -99,7 +99,10 @@ function BottomBar() {
   const look =
     'relative flex flex-1 flex-col items-center justify-center gap-0.5 text-2xs text-quiet aria-[current=page]:font-medium aria-[current=page]:text-accent'
   return (
-    <nav aria-label="Main" className="flex h-14 shrink-0 border-t border-line bg-canvas pb-[env(safe-area-inset-bottom)] md:hidden">
+    <nav
+      aria-label="Main"
+      className="flex h-14 shrink-0 border-t border-line bg-canvas pb-[env(safe-area-inset-bottom)] md:hidden"
+    >
       {shown.map((place) => (
         <Link
           key={place.to}
@@ -119,7 +122,12 @@ function BottomBar() {
         <Icon name="menu" />
         More
       </AriaButton>
-      <ModalOverlay isOpen={isOpen} onOpenChange={setOpen} isDismissable className="fixed inset-0 z-40 flex items-end bg-scrim">
+      <ModalOverlay
+        isOpen={isOpen}
+        onOpenChange={setOpen}
+        isDismissable
+        className="fixed inset-0 z-40 flex items-end bg-scrim"
+      >
         <Modal className="enter max-h-[80vh] w-full overflow-auto rounded-t-lg bg-surface p-2 shadow-overlay">
           <Dialog aria-label="All places" className="outline-none">
             <div className="flex justify-end">

@@ -16,7 +16,12 @@ export function LiveMark() {
     <span role="status" className="flex shrink-0 items-center gap-1.5 px-1 text-xs">
       {isQuiet ? (
         <svg aria-hidden="true" width="8" height="8" viewBox="0 0 8 8">
-          <circle cx="4" cy="4" r={state === 'live' ? 4 : 3} className={state === 'live' ? 'fill-accent' : 'fill-transparent stroke-control'} />
+          <circle
+            cx="4"
+            cy="4"
+            r={state === 'live' ? 4 : 3}
+            className={state === 'live' ? 'fill-accent' : 'fill-transparent stroke-control'}
+          />
         </svg>
       ) : (
         <Icon name="offline" className="text-danger" />

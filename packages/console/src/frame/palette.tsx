@@ -1,6 +1,6 @@
+import { operations } from 'virtual:operations'
 import { useNavigate } from '@tanstack/react-router'
 import { Dialog, Modal, ModalOverlay } from 'react-aria-components'
-import { operations } from 'virtual:operations'
 import { useMay, useMe, useWorkplace } from '../api/session.tsx'
 import { type Command, CommandList } from '../components/command-list.tsx'
 import { destinations, isKnown } from './destinations.ts'

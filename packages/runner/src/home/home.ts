@@ -15,10 +15,10 @@ import { join } from 'node:path'
 import { OrganizationId, RunnerId } from '@redoubt/contract'
 import { exportSigningKey, generateSigningKey, importSigningKey, type SigningKey } from '@redoubt/trust'
 import { z } from 'zod'
-import { StartRefused } from '../config.ts'
+import { ControlPlaneUrl, StartRefused } from '../config.ts'
 
 export const Enrolment = z.strictObject({
-  controlPlane: z.url({ protocol: /^https?$/ }),
+  controlPlane: ControlPlaneUrl,
   token: z.string().min(16).max(200),
 })
 export type Enrolment = z.output<typeof Enrolment>
@@ -27,7 +27,7 @@ export const Identity = z.strictObject({
   runnerId: RunnerId,
   organizationId: OrganizationId,
   issuer: z.string().min(1).max(500),
-  controlPlane: z.url({ protocol: /^https?$/ }),
+  controlPlane: ControlPlaneUrl,
 })
 export type Identity = z.output<typeof Identity>
 

@@ -4,7 +4,7 @@ import { type Json, type Plan, RunReport, type StepReport } from '@redoubt/contr
 import { canonicalSha256 } from '@redoubt/trust'
 
 /** Why a verified plan is not taken. */
-export type RefusalCode = 'plan_replayed' | 'plan_changed' | 'run_in_progress' | 'run_finished'
+export type RefusalCode = 'plan_replayed' | 'plan_changed' | 'run_in_progress' | 'run_finished' | 'run_unknown'
 export class PlanRefusal extends Error {
   override readonly name = 'PlanRefusal'
   readonly code: RefusalCode
@@ -69,6 +69,13 @@ export class Journal {
       const fingerprint = fingerprintOf(plan)
       const run = this.#row('select status, fingerprint from run where run_id = ?', plan.runId)
       if (run === undefined) {
+        // Somebody approved a step of this run, so it has begun, but not here: starting it would repeat what it did.
+        if (plan.approvals.length > 0) {
+          return new PlanRefusal(
+            'run_unknown',
+            'this runner has no record of the run that is to go on; start a new run',
+          )
+        }
         this.#run(
           `insert into run values (?, ?, ?, 'running', null, 0, ?)`,
           plan.runId,
@@ -172,11 +179,14 @@ export class Journal {
     this.#run('update outbox set attempts = attempts + 1, due_at = ? where id = ?', dueAt.getTime(), id)
   }
 
-  /** Forgets tokens that can no longer be valid and runs that ended long ago. */
+  /** Forgets tokens that can no longer be valid, and of runs that ended long ago all but that they were. */
   prune(now: Date): void {
     this.#atomically(() => {
       this.#run('delete from plan_seen where expires_at < ?', now.getTime() - SEEN_MARGIN_MS)
-      this.#run(`delete from run where status <> 'running' and updated_at < ?`, now.getTime() - RUN_KEPT_MS)
+      const ended = `status not in ('running', 'waiting') and plan <> '' and updated_at < ?`
+      const before = now.getTime() - RUN_KEPT_MS
+      this.#run(`delete from step where run_id in (select run_id from run where ${ended})`, before)
+      this.#run(`update run set plan = '' where ${ended}`, before)
     })
   }
 

@@ -13,6 +13,9 @@ export function sessionCookie(request: FastifyRequest): string | null {
 
 export function browserSession(reply: FastifyReply): BrowserSession {
   const set = (value: string, maxAge: number) =>
-    reply.header('set-cookie', stringifySetCookie({ name, value, path: '/', secure: true, httpOnly: true, sameSite: 'strict', maxAge }))
+    reply.header(
+      'set-cookie',
+      stringifySetCookie({ name, value, path: '/', secure: true, httpOnly: true, sameSite: 'strict', maxAge }),
+    )
   return { start: (token, maxAgeSeconds) => void set(token, maxAgeSeconds), end: () => void set('', 0) }
 }

@@ -6,20 +6,37 @@ export const serviceNames = ['web', 'api', 'ingestion', 'worker', 'workflow-proc
 export type ServiceName = (typeof serviceNames)[number]
 
 const port = (fallback: number) =>
-  z.string().regex(/^\d{1,5}$/, 'must be a port number').transform(Number).pipe(z.int().max(65535)).default(fallback)
+  z
+    .string()
+    .regex(/^\d{1,5}$/, 'must be a port number')
+    .transform(Number)
+    .pipe(z.int().max(65535))
+    .default(fallback)
 
 const Environment = z.object({
   REDOUBT_HOME: z.string().min(1).default('./.redoubt'),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be postgresql://user:password@host:port/database' }).optional(),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be postgresql://user:password@host:port/database' })
+    .optional(),
   REDOUBT_HOST: z.string().min(1).default('127.0.0.1'),
   REDOUBT_WEB_PORT: port(3000),
   REDOUBT_API_PORT: port(4000),
   REDOUBT_INGESTION_PORT: port(4100),
   REDOUBT_RUNNER_PORT: port(5678),
-  REDOUBT_PUBLIC_URL: z.url({ protocol: /^https?$/, error: 'must be the address of the console, such as https://soc.example.com' }).optional(),
+  REDOUBT_PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be the address of the console, such as https://soc.example.com' })
+    .optional(),
   REDOUBT_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('warn'),
-  REDOUBT_SESSION_IDLE_MINUTES: z.string().regex(/^\d{1,6}$/).transform(Number).default(12 * 60),
-  REDOUBT_SESSION_HOURS: z.string().regex(/^\d{1,5}$/).transform(Number).default(7 * 24),
+  REDOUBT_SESSION_IDLE_MINUTES: z
+    .string()
+    .regex(/^\d{1,6}$/)
+    .transform(Number)
+    .default(12 * 60),
+  REDOUBT_SESSION_HOURS: z
+    .string()
+    .regex(/^\d{1,5}$/)
+    .transform(Number)
+    .default(7 * 24),
 })
 
 /** All that can be configured; parsed once and frozen. Durations carry their unit. */

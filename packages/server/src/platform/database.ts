@@ -1,5 +1,5 @@
-import pg from 'pg'
 import type { Secret } from '@redoubt/trust'
+import pg from 'pg'
 import type { ServiceRole } from './installation.ts'
 import { type DatabaseAddress, refuseUnsafeRole } from './prepare-database.ts'
 
@@ -29,10 +29,14 @@ export async function openDatabase(
     max: options.connections ?? 8,
     // BEGIN, the context and the first query leave together: one round trip instead of three.
     pipeline: true,
-    options: '-c search_path=redoubt,pg_catalog,pg_temp -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC',
+    options:
+      '-c search_path=redoubt,pg_catalog,pg_temp -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC',
     application_name: role,
   } as pg.PoolConfig)
   pool.on('error', () => undefined)
+  // The pool listens to idle connections alone: one that breaks while in use would otherwise end the process. Whoever
+  // uses it sees its query rejected.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   try {
     const client = await pool.connect()
     try {

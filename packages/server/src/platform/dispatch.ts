@@ -3,7 +3,17 @@ import { type ZodError, type ZodType, z } from 'zod'
 import { AppError } from './app-error.ts'
 import type { Database } from './database.ts'
 import type { Kernel } from './kernel.ts'
-import { actorOf, type AllHandlers, type Call, type MachineCtx, type Person, type PersonCtx, type PublicCtx, type Resource, type TenantCtx } from './operation.ts'
+import {
+  type AllHandlers,
+  actorOf,
+  type Call,
+  type MachineCtx,
+  type Person,
+  type PersonCtx,
+  type PublicCtx,
+  type Resource,
+  type TenantCtx,
+} from './operation.ts'
 import { addressUnit, RateLimit } from './rate-limit.ts'
 import { asSelf } from './tenant-tx.ts'
 import { work } from './work.ts'
@@ -18,12 +28,26 @@ export type Guards = {
   runner(call: Call): Promise<{ organizationId: OrganizationId; runnerId: RunnerId; name: string }>
   /** The role of a person in an organization, null when they do not belong to it. */
   role(person: Person, organizationId: string): Promise<string | null>
-  decide(person: { userId: string; role: string; organizationId: string }, permission: Permission, resource: Resource): Decision
+  decide(
+    person: { userId: string; role: string; organizationId: string },
+    permission: Permission,
+    resource: Resource,
+  ): Decision
   /** Records a refusal in the organization it concerns, or in the operator's when it concerns none. */
-  refused(call: Call, person: Person, organizationId: string | null, operation: string, policies: readonly string[]): Promise<void>
+  refused(
+    call: Call,
+    person: Person,
+    organizationId: string | null,
+    operation: string,
+    policies: readonly string[],
+  ): Promise<void>
 }
 
-export type Operation = { readonly name: string; readonly spec: OpSpec; readonly run: (ctx: never, input: never) => Promise<unknown> }
+export type Operation = {
+  readonly name: string
+  readonly spec: OpSpec
+  readonly run: (ctx: never, input: never) => Promise<unknown>
+}
 /** @returns the operation's parsed output @throws AppError */
 export type Dispatch = (operation: Operation, call: Call) => Promise<unknown>
 
@@ -80,7 +104,13 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
       const email = (input as { email?: string }).email ?? ''
       signIn.take(`${address}|${email}`, 'attempts a minute')
     }
-    const ctx: PublicCtx = { requestId: call.requestId, now: clock.now(), address, userAgent: call.userAgent, browser: call.browser }
+    const ctx: PublicCtx = {
+      requestId: call.requestId,
+      now: clock.now(),
+      address,
+      userAgent: call.userAgent,
+      browser: call.browser,
+    }
     return parseOutput(spec.output, await run(ctx as never, input as never))
   }
 
@@ -138,11 +168,15 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
               const decision = guards.decide(subject, action, resource)
               if (decision.allowed) return
               refusal = decision
-              throw new AppError('forbidden', `You may not do this here: ${decision.policies.join(', ') || 'no policy permits it'}.`)
+              throw new AppError(
+                'forbidden',
+                `You may not do this here: ${decision.policies.join(', ') || 'no policy permits it'}.`,
+              )
             },
           }
           const output = parseOutput(spec.output, await run(ctx as never, input as never))
-          if (spec.kind === 'write' && !spec.unaudited && unit.recorded() === 0) throw new Error(`${name} changed something and recorded nothing`)
+          if (spec.kind === 'write' && !spec.unaudited && unit.recorded() === 0)
+            throw new Error(`${name} changed something and recorded nothing`)
           return output
         },
       )
@@ -153,7 +187,11 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
   }
 
   /** The organization comes from the verified token, or is named by a browser and believed once the membership is found. */
-  async function membership(call: Call, person: Person, name: string): Promise<{ organizationId: OrganizationId; role: string }> {
+  async function membership(
+    call: Call,
+    person: Person,
+    name: string,
+  ): Promise<{ organizationId: OrganizationId; role: string }> {
     const wanted = person.organizationId ?? call.organizationId
     if (person.organizationId && call.organizationId && call.organizationId !== person.organizationId) {
       await guards.refused(call, person, null, name, [])

@@ -63,32 +63,50 @@ export function createServer(kernel: Kernel, service: ServiceName, ready: () => 
     })
   })
   app.setErrorHandler((error, request, reply) => answerProblem(kernel, error, request, reply))
-  app.setNotFoundHandler((request, reply) => answerProblem(kernel, new AppError('not_found', 'There is nothing at this address.'), request, reply))
+  app.setNotFoundHandler((request, reply) =>
+    answerProblem(kernel, new AppError('not_found', 'There is nothing at this address.'), request, reply),
+  )
 
   function mount(access: string, route: RouteOptions): void {
     if (!access) throw new StartError(`The route ${String(route.method)} ${route.url} does not say who may call it.`)
     declaredHandlers.add(route.handler)
     app.route(route)
   }
-  mount('public: liveness tells nothing', { method: 'GET', url: '/healthz', handler: async () => ({ status: 'ok', service }) })
+  mount('public: liveness tells nothing', {
+    method: 'GET',
+    url: '/healthz',
+    handler: async () => ({ status: 'ok', service }),
+  })
   mount('public: readiness tells nothing', {
     method: 'GET',
     url: '/readyz',
-    handler: async (_request, reply) => ((await ready().catch(() => false)) ? { status: 'ready', service } : reply.code(503).send({ status: 'not ready', service })),
+    handler: async (_request, reply) =>
+      (await ready().catch(() => false))
+        ? { status: 'ready', service }
+        : reply.code(503).send({ status: 'not ready', service }),
   })
 
   return {
     app,
     mount,
     async listen(port) {
-      if (undeclared.length > 0) throw new StartError(`These routes were not mounted by the registrar, so nobody decided who may call them: ${undeclared.join(', ')}.`)
+      if (undeclared.length > 0)
+        throw new StartError(
+          `These routes were not mounted by the registrar, so nobody decided who may call them: ${undeclared.join(', ')}.`,
+        )
       try {
         await app.listen({ host: kernel.config.host, port })
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-          throw new StartError(`Port ${port}, where ${service} listens, is taken: stop the other program or set REDOUBT_${service.toUpperCase()}_PORT.`, { cause })
+          throw new StartError(
+            `Port ${port}, where ${service} listens, is taken: stop the other program or set REDOUBT_${service.toUpperCase()}_PORT.`,
+            { cause },
+          )
         }
-        throw new StartError(`${service} cannot listen on ${kernel.config.host}:${port}: ${(cause as Error).message}.`, { cause })
+        throw new StartError(
+          `${service} cannot listen on ${kernel.config.host}:${port}: ${(cause as Error).message}.`,
+          { cause },
+        )
       }
       const address = app.server.address()
       const actual = typeof address === 'object' && address ? address.port : port
@@ -124,11 +142,20 @@ function parseBoundedJson(body: Buffer): unknown {
   }
 }
 
-export function answerProblem(kernel: Kernel, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = error instanceof AppError ? error : fromFastify(error as { statusCode?: number; code?: string; message?: string })
+export function answerProblem(
+  kernel: Kernel,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const known =
+    error instanceof AppError ? error : fromFastify(error as { statusCode?: number; code?: string; message?: string })
   const problem = problemOf(known, request.id)
   if (problem.status >= 500) {
-    kernel.log.error({ requestId: request.id, method: request.method, route: request.routeOptions.url, err: describe(known) }, 'request failed')
+    kernel.log.error(
+      { requestId: request.id, method: request.method, route: request.routeOptions.url, err: describe(known) },
+      'request failed',
+    )
   }
   if (known instanceof AppError && known.retryAfter !== undefined) reply.header('retry-after', String(known.retryAfter))
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
@@ -151,5 +178,13 @@ function fromFastify(error: { statusCode?: number; code?: string; message?: stri
 export function describe(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: 'a value that is not an error was thrown' }
   const { code, table, constraint } = error as { code?: string; table?: string; constraint?: string }
-  return { name: error.name, message: error.message, code, table, constraint, stack: error.stack, ...(error.cause ? { cause: describe(error.cause) } : {}) }
+  return {
+    name: error.name,
+    message: error.message,
+    code,
+    table,
+    constraint,
+    stack: error.stack,
+    ...(error.cause ? { cause: describe(error.cause) } : {}),
+  }
 }

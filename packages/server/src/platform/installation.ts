@@ -7,7 +7,13 @@ import { z } from 'zod'
 import { StartError } from './app-error.ts'
 
 /** One login role per service; none owns a table or bypasses row security. */
-export const serviceRoles = ['redoubt_web', 'redoubt_api', 'redoubt_ingestion', 'redoubt_worker', 'redoubt_workflow'] as const
+export const serviceRoles = [
+  'redoubt_web',
+  'redoubt_api',
+  'redoubt_ingestion',
+  'redoubt_worker',
+  'redoubt_workflow',
+] as const
 export type ServiceRole = (typeof serviceRoles)[number]
 
 const Jwk = z.object({ kty: z.string(), crv: z.string(), x: z.string(), y: z.string().optional(), d: z.string() })
@@ -52,14 +58,20 @@ export async function openInstallation(home: string): Promise<{ installation: In
   const folder = join(home, 'keys')
   const path = join(folder, 'installation.json')
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-    throw new StartError(`${home} cannot be written (${cause.code}): choose another REDOUBT_HOME or mend its permissions.`, { cause })
+    throw new StartError(
+      `${home} cannot be written (${cause.code}): choose another REDOUBT_HOME or mend its permissions.`,
+      { cause },
+    )
   })
   let text: string
   try {
     text = await readFile(path, 'utf8')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new StartError(`${path} cannot be read: mend its permissions; without it the data of this home stays shut.`, { cause })
+      throw new StartError(
+        `${path} cannot be read: mend its permissions; without it the data of this home stays shut.`,
+        { cause },
+      )
     }
     const file = newFile()
     await writeDurably(path, JSON.stringify(file, null, 2))
@@ -68,7 +80,10 @@ export async function openInstallation(home: string): Promise<{ installation: In
   try {
     return { installation: installationOf(File.parse(JSON.parse(text))), created: false }
   } catch (cause) {
-    throw new StartError(`${path} is damaged: restore it from a backup; new keys would lock the data of this home away.`, { cause })
+    throw new StartError(
+      `${path} is damaged: restore it from a backup; new keys would lock the data of this home away.`,
+      { cause },
+    )
   }
 }
 
@@ -82,7 +97,8 @@ function newFile(): z.output<typeof File> {
   const key = () => randomBytes(32).toString('base64')
   const each = (make: () => string) =>
     Object.fromEntries(serviceRoles.map((role) => [role, make()])) as Record<ServiceRole, string>
-  const jwk = (pair: { privateKey: { export(o: { format: 'jwk' }): object } }) => Jwk.parse(pair.privateKey.export({ format: 'jwk' }))
+  const jwk = (pair: { privateKey: { export(o: { format: 'jwk' }): object } }) =>
+    Jwk.parse(pair.privateKey.export({ format: 'jwk' }))
   return {
     format: 'redoubt.installation/v1',
     superuserPassword: password(),
@@ -98,7 +114,10 @@ function newFile(): z.output<typeof File> {
 
 function installationOf(file: z.output<typeof File>): Installation {
   const map = <T>(from: Record<ServiceRole, string>, make: (value: string) => T) =>
-    Object.fromEntries(serviceRoles.map((role) => [role, new Secret(make(from[role]))])) as Record<ServiceRole, Secret<T>>
+    Object.fromEntries(serviceRoles.map((role) => [role, new Secret(make(from[role]))])) as Record<
+      ServiceRole,
+      Secret<T>
+    >
   return {
     superuserPassword: new Secret(file.superuserPassword),
     ownerPassword: new Secret(file.ownerPassword),

@@ -1,17 +1,30 @@
-import { Logger, type Runner, type RunnerOptions, run, runOnce } from 'graphile-worker'
 import type { OrganizationId } from '@redoubt/contract'
+import { Logger, type Runner, type RunnerOptions, run, runOnce } from 'graphile-worker'
 import { describe } from './http.ts'
 import type { Kernel, Stop } from './kernel.ts'
 import { connectionString, type Login } from './prepare-database.ts'
 import type { Tasks } from './work.ts'
 
 /** A task's work; thrown errors are retried with growing pauses, twelve times in all. */
-export type TaskHandler<T extends keyof Tasks> = (payload: Tasks[T] & { readonly organizationId: OrganizationId }, attempt: { readonly last: boolean }) => Promise<void>
+export type TaskHandler<T extends keyof Tasks> = (
+  payload: Tasks[T] & { readonly organizationId: OrganizationId },
+  attempt: { readonly last: boolean },
+) => Promise<void>
 export type TaskHandlers = { readonly [T in keyof Tasks]?: TaskHandler<T> }
 
 /** Takes jobs of the given tasks until stopped; stopping waits for the jobs in hand. */
-export async function startJobs(kernel: Kernel, login: Login, handlers: TaskHandlers, options: { concurrency?: number } = {}): Promise<Stop> {
-  const runner: Runner = await run({ ...optionsOf(kernel, login, handlers), concurrency: options.concurrency ?? 2, maxPoolSize: 4, pollInterval: 1000 })
+export async function startJobs(
+  kernel: Kernel,
+  login: Login,
+  handlers: TaskHandlers,
+  options: { concurrency?: number } = {},
+): Promise<Stop> {
+  const runner: Runner = await run({
+    ...optionsOf(kernel, login, handlers),
+    concurrency: options.concurrency ?? 2,
+    maxPoolSize: 4,
+    pollInterval: 1000,
+  })
   return () => runner.stop()
 }
 
@@ -27,7 +40,9 @@ function optionsOf(kernel: Kernel, login: Login, handlers: TaskHandlers): Runner
       task,
       async (payload: unknown, helpers: { job: { attempts: number; max_attempts: number } }) => {
         try {
-          await (handle as (p: unknown, a: { last: boolean }) => Promise<void>)(payload, { last: helpers.job.attempts >= helpers.job.max_attempts })
+          await (handle as (p: unknown, a: { last: boolean }) => Promise<void>)(payload, {
+            last: helpers.job.attempts >= helpers.job.max_attempts,
+          })
           metrics.jobs.inc({ task, result: 'done' })
         } catch (error) {
           metrics.jobs.inc({ task, result: 'failed' })

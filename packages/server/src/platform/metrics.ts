@@ -16,10 +16,29 @@ export function createMetrics() {
       buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
       registers,
     }),
-    ingested: new Counter({ name: 'redoubt_ingested_events_total', help: 'Events by what became of them', labelNames: ['type', 'result'], registers }),
-    jobs: new Counter({ name: 'redoubt_jobs_total', help: 'Jobs by result', labelNames: ['task', 'result'], registers }),
-    denied: new Counter({ name: 'redoubt_denied_total', help: 'Refused requests by reason', labelNames: ['code'], registers }),
-    unsealed: new Gauge({ name: 'redoubt_audit_sealed_at_seconds', help: 'When the audit sequencer last sealed, UNIX time', registers }),
+    ingested: new Counter({
+      name: 'redoubt_ingested_events_total',
+      help: 'Events by what became of them',
+      labelNames: ['type', 'result'],
+      registers,
+    }),
+    jobs: new Counter({
+      name: 'redoubt_jobs_total',
+      help: 'Jobs by result',
+      labelNames: ['task', 'result'],
+      registers,
+    }),
+    denied: new Counter({
+      name: 'redoubt_denied_total',
+      help: 'Refused requests by reason',
+      labelNames: ['code'],
+      registers,
+    }),
+    unsealed: new Gauge({
+      name: 'redoubt_audit_sealed_at_seconds',
+      help: 'When the audit sequencer last sealed, UNIX time',
+      registers,
+    }),
     liveClients: new Gauge({ name: 'redoubt_live_clients', help: 'Open event streams', registers }),
   }
 }

@@ -46,7 +46,10 @@ export function openApiOf(operations: readonly Operation[], version: string): Re
           : {}),
         responses: {
           200: { description: 'Done', content: { 'application/json': { schema: jsonSchema(spec.output, 'output') } } },
-          default: { description: 'A problem', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+          default: {
+            description: 'A problem',
+            content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+          },
         },
       },
     }
@@ -64,14 +67,27 @@ export function openApiOf(operations: readonly Operation[], version: string): Re
     components: {
       schemas: { Problem: jsonSchema(Problem, 'output') },
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The accessToken of POST /auth/login' },
-        runner: { type: 'apiKey', in: 'header', name: 'Authorization', description: '`Runner <token>`, signed by the runner’s own key' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'The accessToken of POST /auth/login',
+        },
+        runner: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'Authorization',
+          description: '`Runner <token>`, signed by the runner’s own key',
+        },
       },
     },
   }
 }
 
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Record<string, unknown>
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Record<
+    string,
+    unknown
+  >
   return rest
 }

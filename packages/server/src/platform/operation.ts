@@ -1,4 +1,13 @@
-import type { Contract, OpGroup, OpSpec, OrganizationId, Permission, RunnerId, SessionId, UserId } from '@redoubt/contract'
+import type {
+  Contract,
+  OpGroup,
+  OpSpec,
+  OrganizationId,
+  Permission,
+  RunnerId,
+  SessionId,
+  UserId,
+} from '@redoubt/contract'
 import type { z } from 'zod'
 import type { SelfTx } from './tenant-tx.ts'
 import type { Actor, Work } from './work.ts'
@@ -88,5 +97,10 @@ export type Handlers<G extends OpGroup> = {
 export type AllHandlers<C extends Contract> = { readonly [G in keyof C]: Handlers<C[G]> }
 
 export function actorOf(person: Person, role: string): Actor {
-  return { kind: 'person', id: person.userId, name: person.name, role: role as Extract<Actor, { kind: 'person' }>['role'] }
+  return {
+    kind: 'person',
+    id: person.userId,
+    name: person.name,
+    role: role as Extract<Actor, { kind: 'person' }>['role'],
+  }
 }

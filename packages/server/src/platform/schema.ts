@@ -225,6 +225,7 @@ export type Schema = {
     waiting: Json | null
     failure: string | null
     report_sequence: Generated<number>
+    reported_at: Date | null
     steps: Json
   }
   plans: {

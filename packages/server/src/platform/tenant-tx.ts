@@ -26,9 +26,7 @@ export type SelfTx = { readonly db: Kysely<Schema>; readonly self: UserId }
 export type SystemTx = { readonly db: Kysely<Schema>; readonly reason: SystemReason }
 
 /** Who acts inside the tenant; `service:<name>` for the platform's own work. */
-export type TenantActor =
-  | { readonly userId: UserId; readonly role: Role }
-  | { readonly service: string }
+export type TenantActor = { readonly userId: UserId; readonly role: Role } | { readonly service: string }
 
 const contextMs = 60_000
 
@@ -41,7 +39,9 @@ export function inTenant<T>(
   mode: Mode = 'write',
 ): Promise<T> {
   const principal: ContextPrincipal =
-    'service' in actor ? { kind: 'service', organizationId, service: actor.service } : { kind: 'user', organizationId, ...actor }
+    'service' in actor
+      ? { kind: 'service', organizationId, service: actor.service }
+      : { kind: 'user', organizationId, ...actor }
   return transaction(database, principal, mode, (db) => use({ db, organizationId }))
 }
 
@@ -76,7 +76,9 @@ async function transaction<T>(
   )
   // One message and no wait: the first query follows on the wire. The context is hexadecimal, ids and bars; its pid
   // makes it worthless to whoever reads it off pg_stat_activity.
-  const begun = client.query(`begin${mode === 'read' ? ' read only' : ''}; select set_config('app.context', '${context}', true)`)
+  const begun = client.query(
+    `begin${mode === 'read' ? ' read only' : ''}; select set_config('app.context', '${context}', true)`,
+  )
   begun.catch(() => undefined)
   let broken: Error | undefined
   try {

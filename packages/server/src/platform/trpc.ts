@@ -35,14 +35,21 @@ export function mountTrpc(server: Server, kernel: Kernel, operations: readonly O
         return await dispatch(operation, { ...ctx.call, input })
       } catch (error) {
         if (!(error instanceof AppError) || error.code === 'internal') {
-          kernel.log.error({ requestId: ctx.call.requestId, operation: operation.name, err: describe(error) }, 'operation failed')
+          kernel.log.error(
+            { requestId: ctx.call.requestId, operation: operation.name, err: describe(error) },
+            'operation failed',
+          )
         }
         throw new TRPCError({ code: trpcCodeOf(problemOf(error, '').status), cause: error })
       }
     }
     return operation.spec.kind === 'read' ? base.query(resolve) : base.mutation(resolve)
   }
-  const router = t.router(Object.fromEntries(Object.entries(groups).map(([name, procedures]) => [name, t.router(procedures as never)])) as never)
+  const router = t.router(
+    Object.fromEntries(
+      Object.entries(groups).map(([name, procedures]) => [name, t.router(procedures as never)]),
+    ) as never,
+  )
 
   const handler = async (request: FastifyRequest, reply: FastifyReply) => {
     refuseForeignOrigin(kernel, request)
@@ -88,7 +95,8 @@ function trpcCodeOf(status: number): TRPCError['code'] {
 export function refuseForeignOrigin(kernel: Kernel, request: FastifyRequest): void {
   if (headerText(request, 'redoubt-csrf') !== '1') throw new AppError('forbidden', 'Send the header Redoubt-Csrf: 1.')
   const site = headerText(request, 'sec-fetch-site')
-  if (site !== null && site !== 'same-origin' && site !== 'none') throw new AppError('forbidden', 'Requests from another site are refused.')
+  if (site !== null && site !== 'same-origin' && site !== 'none')
+    throw new AppError('forbidden', 'Requests from another site are refused.')
   const origin = headerText(request, 'origin')
   if (origin !== null && origin !== kernel.config.publicUrl && origin !== `${request.protocol}://${request.host}`) {
     throw new AppError('forbidden', 'Requests from another origin are refused.')

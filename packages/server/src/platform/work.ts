@@ -22,7 +22,17 @@ export type AuditRecord = {
 }
 
 /** What a screen can be told to look at again; it carries no content. */
-export const liveTopics = ['alerts', 'cases', 'runs', 'playbooks', 'runners', 'audit', 'sources', 'members', 'sessions'] as const
+export const liveTopics = [
+  'alerts',
+  'cases',
+  'runs',
+  'playbooks',
+  'runners',
+  'audit',
+  'sources',
+  'members',
+  'sessions',
+] as const
 export type LiveTopic = (typeof liveTopics)[number]
 
 /** The queue's tasks and what each carries; the organization is added from the signed context. */
@@ -30,6 +40,8 @@ export type Tasks = {
   'alerts.enrich': { readonly alertIds: readonly string[] }
   'cases.check-response': { readonly caseId: string }
   'runs.push': { readonly runId: string }
+  'runs.check': { readonly runId: string }
+  'runners.revoked': { readonly runnerId: string }
 }
 
 /** One unit of work inside a tenant: its rows, and the traces it leaves in the same transaction. */
@@ -48,11 +60,20 @@ export type Work = {
 /** Runs `use` as one unit of work; everything it recorded is committed with it, or nothing is. */
 export function work<T>(
   database: Database,
-  scope: { organizationId: OrganizationId; actor: Actor; clock: Clock; requestId: string | null; mode?: 'read' | 'write' },
+  scope: {
+    organizationId: OrganizationId
+    actor: Actor
+    clock: Clock
+    requestId: string | null
+    mode?: 'read' | 'write'
+  },
   use: (work: Work & { readonly recorded: () => number }) => Promise<T>,
 ): Promise<T> {
   const { organizationId, actor } = scope
-  const tenantActor = actor.kind === 'person' ? { userId: actor.id, role: actor.role } : { service: actor.kind === 'runner' ? 'runner' : actor.id }
+  const tenantActor =
+    actor.kind === 'person'
+      ? { userId: actor.id, role: actor.role }
+      : { service: actor.kind === 'runner' ? 'runner' : actor.id }
   return inTenant(
     database,
     organizationId,
@@ -66,14 +87,16 @@ export function work<T>(
         actor,
         now,
         record(event) {
-          const id = randomUUIDv7()
+          const id = idAfter(events.at(-1)?.id)
           events.push({ ...event, id })
           topics.add('audit')
           return id
         },
         live: (topic) => topics.add(topic),
         async enqueue(task, payload, options = {}) {
-          await sql`select redoubt.enqueue(${task}, ${JSON.stringify(payload)}::jsonb, ${options.runAt ?? null}::timestamptz, ${options.key ?? null})`.execute(tx.db)
+          await sql`select redoubt.enqueue(${task}, ${JSON.stringify(payload)}::jsonb, ${options.runAt ?? null}::timestamptz, ${options.key ?? null})`.execute(
+            tx.db,
+          )
         },
         recorded: () => events.length,
       })
@@ -83,6 +106,14 @@ export function work<T>(
     },
     scope.mode ?? 'write',
   )
+}
+
+/** Ids of one unit rise (RFC 9562 §6.2): the log keeps the order in which things were recorded within a millisecond. */
+function idAfter(previous: string | undefined): string {
+  const id = randomUUIDv7()
+  if (previous === undefined || id > previous) return id
+  const tail = BigInt(`0x${previous.slice(24)}`) + 1n
+  return previous.slice(0, 24) + tail.toString(16).padStart(12, '0').slice(-12)
 }
 
 /** Writes audit events where no tenant is open yet, such as a refused sign-in. */
@@ -116,6 +147,10 @@ export async function insertAuditEvents(
 }
 
 /** Sent at commit; PostgreSQL folds equal notices of one transaction. */
-export async function announce(db: Kysely<Schema>, organizationId: string, topics: readonly LiveTopic[]): Promise<void> {
+export async function announce(
+  db: Kysely<Schema>,
+  organizationId: string,
+  topics: readonly LiveTopic[],
+): Promise<void> {
   await sql`select pg_notify('redoubt_live', ${JSON.stringify({ organizationId, topics })})`.execute(db)
 }

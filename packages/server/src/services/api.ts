@@ -10,14 +10,20 @@ import { apiPrefix, mountRest } from '../platform/rest.ts'
 import { mountReference } from './reference-page.ts'
 
 /** REST for integrations (SVC-1), port 4000, with its OpenAPI description, reference page, key sets and metrics. */
-export async function startApi(kernel: Kernel, database: Database, operations: readonly Operation[], guards: Guards): Promise<{ url: string; stop: Stop }> {
+export async function startApi(
+  kernel: Kernel,
+  database: Database,
+  operations: readonly Operation[],
+  guards: Guards,
+): Promise<{ url: string; stop: Stop }> {
   const server = createServer(kernel, 'api', async () => (await database.pool.query('select 1')).rowCount === 1)
   const dispatch = createDispatch(kernel, database, guards)
   mountRest(server, operations, dispatch)
   mountAuditExport(server, kernel, dispatch)
 
   const description = openApiOf(operations, '0.1.0')
-  const get = (access: string, url: string, body: () => unknown) => server.mount(access, { method: 'GET', url, handler: async () => body() })
+  const get = (access: string, url: string, body: () => unknown) =>
+    server.mount(access, { method: 'GET', url, handler: async () => body() })
   get('public: the description of the API is the same for everybody', `${apiPrefix}/openapi.json`, () => description)
   mountReference(server, operations)
 
@@ -29,7 +35,10 @@ export async function startApi(kernel: Kernel, database: Database, operations: r
     url: '/metrics',
     handler: async (request, reply) => {
       const { registry } = kernel.metrics
-      const local = request.socket.remoteAddress === '127.0.0.1' || request.socket.remoteAddress === '::1' || request.socket.remoteAddress === '::ffff:127.0.0.1'
+      const local =
+        request.socket.remoteAddress === '127.0.0.1' ||
+        request.socket.remoteAddress === '::1' ||
+        request.socket.remoteAddress === '::ffff:127.0.0.1'
       if (!local) return reply.callNotFound()
       return reply.type(registry.contentType).send(await registry.metrics())
     },

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { AppError } from '../platform/app-error.ts'
+import type { sessionCookie } from '../platform/browser-session.ts'
 import type { Guards } from '../platform/dispatch.ts'
 import { answerProblem, type Server } from '../platform/http.ts'
 import type { Kernel } from '../platform/kernel.ts'
 import type { LiveFeed } from '../platform/live.ts'
-import type { sessionCookie } from '../platform/browser-session.ts'
 
 const heartbeatMs = 15_000
 const maxStreams = 2000
@@ -13,7 +13,13 @@ const maxStreams = 2000
  * `GET /events?organization=<id>`: server-sent events that say what to look at again, never what is in it. A stream
  * ends when its session or membership does. @returns a function that ends all streams
  */
-export function mountEventStream(server: Server, kernel: Kernel, live: LiveFeed, guards: Guards, cookie: typeof sessionCookie): () => void {
+export function mountEventStream(
+  server: Server,
+  kernel: Kernel,
+  live: LiveFeed,
+  guards: Guards,
+  cookie: typeof sessionCookie,
+): () => void {
   const open = new Set<() => void>()
   server.mount('permission: alert:read', {
     method: 'GET',
@@ -32,12 +38,23 @@ export function mountEventStream(server: Server, kernel: Kernel, live: LiveFeed,
       }
       const person = await guards.person(call)
       const role = organization.success ? await guards.role(person, organization.data) : null
-      if (!organization.success || role === null || !guards.decide({ userId: person.userId, role, organizationId: organization.data }, 'alert:read', { kind: 'Organization' }).allowed) {
+      if (
+        !organization.success ||
+        role === null ||
+        !guards.decide({ userId: person.userId, role, organizationId: organization.data }, 'alert:read', {
+          kind: 'Organization',
+        }).allowed
+      ) {
         throw new AppError('forbidden', 'You do not belong to this organization.')
       }
 
       const stream = reply.raw
-      stream.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', 'x-content-type-options': 'nosniff' })
+      stream.writeHead(200, {
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+        'x-content-type-options': 'nosniff',
+      })
       stream.write('retry: 2000\n\n')
       const offNotice = live.onNotice((notice) => {
         if (notice.organizationId !== organization.data) return

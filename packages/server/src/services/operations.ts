@@ -4,7 +4,13 @@ import type { Access } from '../modules/access/index.ts'
 import { alertOperations, sourceOperations } from '../modules/alerts/index.ts'
 import { auditOperations } from '../modules/audit/index.ts'
 import { alertCaseOperations, caseOperations } from '../modules/cases/index.ts'
-import { authOperations, memberOperations, refusalRecorder, SessionGuard, sessionOperations } from '../modules/identity/index.ts'
+import {
+  authOperations,
+  memberOperations,
+  refusalRecorder,
+  SessionGuard,
+  sessionOperations,
+} from '../modules/identity/index.ts'
 import { playbookOperations, runnerGuard, runnerOperations, runOperations } from '../modules/playbooks/index.ts'
 import { organizationOperations } from '../modules/tenancy/index.ts'
 import type { Database } from '../platform/database.ts'
@@ -32,7 +38,12 @@ export function composeOperations(kernel: Kernel, database: Database, access: Ac
 
 /** Who is asking, and may they. */
 export function composeGuards(kernel: Kernel, database: Database, live: LiveFeed, access: Access): Guards {
-  const sessions = new SessionGuard(kernel, database, live, new Keyring(importSigningKey(kernel.installation.accessKey.reveal())))
+  const sessions = new SessionGuard(
+    kernel,
+    database,
+    live,
+    new Keyring(importSigningKey(kernel.installation.accessKey.reveal())),
+  )
   return {
     person: (call) => sessions.person(call),
     runner: runnerGuard(kernel, database),

@@ -12,7 +12,13 @@ import { LiveFeed } from '../platform/live.ts'
 import { createLog } from '../platform/log.ts'
 import { createMetrics } from '../platform/metrics.ts'
 import { startPostgres } from '../platform/postgres-server.ts'
-import { createOwner, type DatabaseAddress, type Login, prepareDatabase, withClient } from '../platform/prepare-database.ts'
+import {
+  createOwner,
+  type DatabaseAddress,
+  type Login,
+  prepareDatabase,
+  withClient,
+} from '../platform/prepare-database.ts'
 import { startApi } from './api.ts'
 import { startIngestion } from './ingestion.ts'
 import { composeGuards, composeOperations } from './operations.ts'
@@ -39,7 +45,10 @@ export type Platform = {
  * Starts everything, telling each step as it is done.
  * @throws StartError one clear sentence; whatever was started is stopped again
  */
-export async function startPlatform(config: Config, options: { clock?: Clock; onStep?: (line: string) => void } = {}): Promise<Platform> {
+export async function startPlatform(
+  config: Config,
+  options: { clock?: Clock; onStep?: (line: string) => void } = {},
+): Promise<Platform> {
   const onStep = options.onStep ?? (() => undefined)
   const stops: Stop[] = []
   const stop = async () => {
@@ -47,20 +56,47 @@ export async function startPlatform(config: Config, options: { clock?: Clock; on
   }
   try {
     await mkdir(config.home, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-      throw new StartError(`${config.home} cannot be made (${cause.code}): choose another REDOUBT_HOME or mend its permissions.`, { cause })
+      throw new StartError(
+        `${config.home} cannot be made (${cause.code}): choose another REDOUBT_HOME or mend its permissions.`,
+        { cause },
+      )
     })
     const { installation, created } = await openInstallation(config.home)
     onStep(created ? `keys made in ${config.home}/keys` : `keys read from ${config.home}/keys`)
-    const kernel: Kernel = { config, clock: options.clock ?? systemClock, log: createLog(config), metrics: createMetrics(), installation }
+    const kernel: Kernel = {
+      config,
+      clock: options.clock ?? systemClock,
+      log: createLog(config),
+      metrics: createMetrics(),
+      installation,
+    }
 
-    const owner = config.databaseUrl === undefined ? await embeddedDatabase(config, installation, stops, onStep) : loginOf(config.databaseUrl)
+    const owner =
+      config.databaseUrl === undefined
+        ? await embeddedDatabase(config, installation, stops, onStep)
+        : loginOf(config.databaseUrl)
     stops.push(await holdAlone(owner, config))
     const { applied } = await prepareDatabase(owner, installation)
-    onStep(applied > 0 ? `database migrated (${applied} steps), roles and row security in place` : 'database up to date, roles and row security in place')
+    onStep(
+      applied > 0
+        ? `database migrated (${applied} steps), roles and row security in place`
+        : 'database up to date, roles and row security in place',
+    )
 
-    const address: DatabaseAddress = { host: owner.host, port: owner.port, database: owner.database, ...(owner.ssl ? { ssl: true } : {}) }
+    const address: DatabaseAddress = {
+      host: owner.host,
+      port: owner.port,
+      database: owner.database,
+      ...(owner.ssl ? { ssl: true } : {}),
+    }
     const open = async (role: ServiceRole, connections?: number): Promise<Database> => {
-      const database = await openDatabase(address, role, installation.rolePasswords[role], installation.contextKeys[role], connections === undefined ? {} : { connections })
+      const database = await openDatabase(
+        address,
+        role,
+        installation.rolePasswords[role],
+        installation.contextKeys[role],
+        connections === undefined ? {} : { connections },
+      )
       stops.push(() => database.close())
       return database
     }
@@ -70,7 +106,11 @@ export async function startPlatform(config: Config, options: { clock?: Clock; on
       stops.push(async () => live.stop())
       return live
     }
-    const login = (role: ServiceRole): Login => ({ ...address, user: role, password: installation.rolePasswords[role].reveal() })
+    const login = (role: ServiceRole): Login => ({
+      ...address,
+      user: role,
+      password: installation.rolePasswords[role].reveal(),
+    })
     const access = createAccess()
     onStep('access policies valid')
 
@@ -92,7 +132,13 @@ export async function startPlatform(config: Config, options: { clock?: Clock; on
 
     const webDatabase = await open('redoubt_web')
     const webLive = await feed(webDatabase)
-    const web = await startWeb(kernel, webDatabase, webLive, composeOperations(kernel, webDatabase, access), composeGuards(kernel, webDatabase, webLive, access))
+    const web = await startWeb(
+      kernel,
+      webDatabase,
+      webLive,
+      composeOperations(kernel, webDatabase, access),
+      composeGuards(kernel, webDatabase, webLive, access),
+    )
     stops.push(web.stop)
     onStep(`web at ${web.url}`)
 
@@ -116,7 +162,14 @@ export async function startPlatform(config: Config, options: { clock?: Clock; on
         off()
       }
     }
-    return { kernel, onLocalRunner, urls: { web: web.url, api: api.url, ingestion: ingestion.url }, address, setUpLink, stop }
+    return {
+      kernel,
+      onLocalRunner,
+      urls: { web: web.url, api: api.url, ingestion: ingestion.url },
+      address,
+      setUpLink,
+      stop,
+    }
   } catch (error) {
     await stop()
     throw error
@@ -126,7 +179,12 @@ export async function startPlatform(config: Config, options: { clock?: Clock; on
 /** The services in the order they stop accepting; for help texts and the doctor. */
 export const startedServices: readonly ServiceName[] = ['web', 'api', 'ingestion', 'workflow-processor', 'worker']
 
-async function embeddedDatabase(config: Config, installation: Installation, stops: Stop[], onStep: (line: string) => void): Promise<Login> {
+async function embeddedDatabase(
+  config: Config,
+  installation: Installation,
+  stops: Stop[],
+  onStep: (line: string) => void,
+): Promise<Login> {
   const server = await startPostgres(config.home, installation.superuserPassword.reveal())
   const owner = await createOwner({ host: server.host, port: server.port, database: 'redoubt' }, installation)
   // Only who holds the home alone may stop its database: this is pushed before the lock and undone when the lock fails.
@@ -149,14 +207,18 @@ async function holdAlone(owner: Login, config: Config): Promise<Stop> {
   const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock(hashtext($1)) as held', [lockKey])
   if (!rows[0]?.held) {
     await client.end()
-    throw new StartError(`Redoubt runs already on ${config.databaseUrl === undefined ? config.home : `the database ${owner.database}`}: stop it first, or set REDOUBT_HOME to another folder.`)
+    throw new StartError(
+      `Redoubt runs already on ${config.databaseUrl === undefined ? config.home : `the database ${owner.database}`}: stop it first, or set REDOUBT_HOME to another folder.`,
+    )
   }
   return () => client.end()
 }
 
 async function isAlone(owner: Login): Promise<boolean> {
   return withClient(owner, async (client) => {
-    const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock(hashtext($1)) as held', [lockKey])
+    const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock(hashtext($1)) as held', [
+      lockKey,
+    ])
     return rows[0]?.held === true
   }).catch(() => false)
 }

@@ -8,7 +8,10 @@ h2{margin-top:2rem;border-bottom:1px solid}code{font:13px ui-monospace,monospace
 /** `/api/v1`: every REST operation on one page that needs no script. */
 export function mountReference(server: Server, operations: readonly Operation[]): void {
   const page = pageOf(operations.filter(({ spec }) => spec.rest))
-  const headers = { 'content-security-policy': "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" }
+  const headers = {
+    'content-security-policy':
+      "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  }
   server.mount('public: the reference is the same for everybody', {
     method: 'GET',
     url: apiPrefix,
@@ -24,7 +27,8 @@ export function mountReference(server: Server, operations: readonly Operation[])
 function pageOf(operations: readonly Operation[]): string {
   const groups = Map.groupBy(operations, ({ name }) => name.split('.')[0] as string)
   const sections = [...groups].map(
-    ([group, members]) => `<section aria-labelledby="${group}"><h2 id="${group}">${group}</h2><ul>${members.map(entryOf).join('')}</ul></section>`,
+    ([group, members]) =>
+      `<section aria-labelledby="${group}"><h2 id="${group}">${group}</h2><ul>${members.map(entryOf).join('')}</ul></section>`,
   )
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Redoubt REST reference</title><link rel="stylesheet" href="${apiPrefix}/reference.css">
@@ -36,9 +40,9 @@ ${sections.join('\n')}</main></html>`
 
 function entryOf({ name, spec }: Operation): string {
   const rest = spec.rest as NonNullable<typeof spec.rest>
-  return `<li><code><b>${rest.method}</b> ${apiPrefix}${rest.path}</code><br>${escape(spec.summary)}<br><small>${name} · ${escape(accessText(spec.access))}</small></li>`
+  return `<li><code><b>${rest.method}</b> ${apiPrefix}${rest.path}</code><br>${htmlOf(spec.summary)}<br><small>${name} · ${htmlOf(accessText(spec.access))}</small></li>`
 }
 
-function escape(text: string): string {
+function htmlOf(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }

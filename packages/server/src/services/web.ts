@@ -40,12 +40,19 @@ const types: Readonly<Record<string, string>> = {
 }
 
 /** The console and its tRPC API (SVC-1), port 3000. */
-export async function startWeb(kernel: Kernel, database: Database, live: LiveFeed, operations: readonly Operation[], guards: Guards): Promise<{ url: string; stop: Stop }> {
+export async function startWeb(
+  kernel: Kernel,
+  database: Database,
+  live: LiveFeed,
+  operations: readonly Operation[],
+  guards: Guards,
+): Promise<{ url: string; stop: Stop }> {
   const server = createServer(kernel, 'web', async () => (await database.pool.query('select 1')).rowCount === 1)
   mountTrpc(server, kernel, operations, createDispatch(kernel, database, guards))
   const stopStreams = mountEventStream(server, kernel, live, guards, sessionCookie)
 
-  if (!existsSync(join(dist, 'index.html'))) throw new AppError('unavailable', 'The console is not built: run npm run build --workspace packages/console.')
+  if (!existsSync(join(dist, 'index.html')))
+    throw new AppError('unavailable', 'The console is not built: run npm run build --workspace packages/console.')
   const index = readFileSync(join(dist, 'index.html'))
   server.mount('public: the console’s files hold no data', {
     method: 'GET',

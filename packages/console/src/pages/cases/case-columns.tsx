@@ -9,9 +9,19 @@ export function CaseClock({ of }: { of: CaseSummary }) {
 }
 
 export const caseColumns: readonly Column<CaseSummary>[] = [
-  { id: 'number', header: 'Case', track: '56px', cell: (row) => <span className="text-sm text-faint">#{row.number}</span> },
+  {
+    id: 'number',
+    header: 'Case',
+    track: '56px',
+    cell: (row) => <span className="text-sm text-faint">#{row.number}</span>,
+  },
   { id: 'severity', header: 'Severity', track: '84px', cell: (row) => <SeverityBadge severity={row.severity} /> },
-  { id: 'title', header: 'Title', track: 'minmax(0,1fr)', cell: (row) => <span className="font-medium">{row.title}</span> },
+  {
+    id: 'title',
+    header: 'Title',
+    track: 'minmax(0,1fr)',
+    cell: (row) => <span className="font-medium">{row.title}</span>,
+  },
   { id: 'phase', header: 'Phase', track: '104px', from: 560, cell: (row) => <PhaseBadge phase={row.phase} /> },
   { id: 'sla', header: 'Response', track: '124px', from: 700, cell: (row) => <CaseClock of={row} /> },
   {

@@ -34,14 +34,23 @@ export function CaseHeader({ of, editing }: { of: Case; editing: CaseEditing }) 
         <p className="mb-2 flex items-center gap-2 rounded-md bg-hover px-3 py-1.5 text-sm">
           <Icon name="merge" className="text-faint" />
           This case was merged into{' '}
-          <Link to="/o/$slug/cases/$caseId" params={{ slug, caseId: of.mergedInto.id }} className="font-medium text-accent underline">
+          <Link
+            to="/o/$slug/cases/$caseId"
+            params={{ slug, caseId: of.mergedInto.id }}
+            className="font-medium text-accent underline"
+          >
             #{of.mergedInto.number}
           </Link>
         </p>
       )}
       <div className="flex items-start gap-3">
         <div className="min-w-0 flex-1">
-          <EditableTitle value={of.title} prefix={`#${of.number}`} disabled={!mayEdit} onSave={(title) => editing.save({ title })} />
+          <EditableTitle
+            value={of.title}
+            prefix={`#${of.number}`}
+            disabled={!mayEdit}
+            onSave={(title) => editing.save({ title })}
+          />
         </div>
         {may('run:start') && isOpen && (
           <Button icon="run" onPress={() => setAsking('run')} className="max-sm:hidden">
@@ -58,7 +67,12 @@ export function CaseHeader({ of, editing }: { of: Case; editing: CaseEditing }) 
           <MenuItem id="share" icon="lock" disabled={!may('case:share')} onAction={() => setAsking('share')}>
             TLP and audience
           </MenuItem>
-          <MenuItem id="merge" icon="merge" disabled={!may('case:merge') || !isOpen} onAction={() => setAsking('merge')}>
+          <MenuItem
+            id="merge"
+            icon="merge"
+            disabled={!may('case:merge') || !isOpen}
+            onAction={() => setAsking('merge')}
+          >
             Merge into another case
           </MenuItem>
         </Menu>
@@ -93,7 +107,12 @@ export function CaseHeader({ of, editing }: { of: Case; editing: CaseEditing }) 
           <TlpBadge tlp={of.tlp} />
           {of.audience === 'named' && <span className="text-xs text-quiet">Named people</span>}
         </button>
-        <button type="button" disabled={!mayEdit} onClick={() => setAsking('owner')} className="inline-flex items-center rounded-sm">
+        <button
+          type="button"
+          disabled={!mayEdit}
+          onClick={() => setAsking('owner')}
+          className="inline-flex items-center rounded-sm"
+        >
           <span className="sr-only">Owner: </span>
           <Person name={of.owner?.name ?? null} />
         </button>

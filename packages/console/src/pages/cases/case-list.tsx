@@ -47,7 +47,9 @@ export function CaseListPage() {
   const refine = (change: { [K in keyof CasesSearch]?: CasesSearch[K] | undefined }) =>
     void navigate({
       search: (before) =>
-        Object.fromEntries(Object.entries({ ...before, ...change }).filter(([, value]) => value !== undefined)) as CasesSearch,
+        Object.fromEntries(
+          Object.entries({ ...before, ...change }).filter(([, value]) => value !== undefined),
+        ) as CasesSearch,
       replace: true,
     })
   const isFiltered = severity !== undefined || phase !== undefined || words !== undefined || show === 'mine'

@@ -13,8 +13,13 @@ export function CaseRuns({ of }: { of: Case }) {
   const { trpc, queries } = useApi()
   const may = useMay()
   const { slug } = useWorkplace().membership.organization
-  const runs = useQuery(trpc.runs.list.queryOptions({ caseId: of.id, limit: 20 }, { enabled: may('run:read') }), queries)
-  const items = [...(runs.data?.items ?? [])].sort((a, b) => Number(b.waitingFor !== null) - Number(a.waitingFor !== null))
+  const runs = useQuery(
+    trpc.runs.list.queryOptions({ caseId: of.id, limit: 20 }, { enabled: may('run:read') }),
+    queries,
+  )
+  const items = [...(runs.data?.items ?? [])].sort(
+    (a, b) => Number(b.waitingFor !== null) - Number(a.waitingFor !== null),
+  )
   if (items.length === 0) return null
   return (
     <Section title="Runs">

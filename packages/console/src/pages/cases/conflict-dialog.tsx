@@ -22,7 +22,10 @@ export function ConflictDialog({ conflict, editing }: { conflict: Conflict; edit
       <p className="text-sm text-quiet">Choose which version of {fieldWords[conflict.field]} to keep.</p>
       <div className="grid gap-4 sm:grid-cols-2">
         <Version heading="Now in the case" text={theirsOf(conflict)} />
-        <Version heading="Yours, not saved" text={conflict.field === 'ownerId' ? 'Your choice' : (conflict.mine ?? '')} />
+        <Version
+          heading="Yours, not saved"
+          text={conflict.field === 'ownerId' ? 'Your choice' : (conflict.mine ?? '')}
+        />
       </div>
       <DialogActions>
         <Button onPress={editing.keepTheirs}>Keep what is there</Button>

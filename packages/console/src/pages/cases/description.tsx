@@ -29,7 +29,15 @@ export function Description({ of, editing }: { of: Case; editing: CaseEditing })
         </p>
       ) : (
         <div className="flex flex-col gap-2">
-          <TextField label="What is known" hideLabel rows={8} value={draft} onChange={setDraft} autoFocus maxLength={20_000} />
+          <TextField
+            label="What is known"
+            hideLabel
+            rows={8}
+            value={draft}
+            onChange={setDraft}
+            autoFocus
+            maxLength={20_000}
+          />
           <div className="flex gap-2">
             <Button
               tone="primary"

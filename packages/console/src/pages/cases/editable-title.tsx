@@ -40,7 +40,10 @@ export function EditableTitle({ value, prefix, disabled, onSave }: EditableTitle
           className="group min-w-0 cursor-text rounded-sm text-left font-semibold break-words"
         >
           {value}
-          <Icon name="edit" className="ml-2 inline text-faint opacity-0 group-hover:opacity-100 group-focus-visible:opacity-100" />
+          <Icon
+            name="edit"
+            className="ml-2 inline text-faint opacity-0 group-hover:opacity-100 group-focus-visible:opacity-100"
+          />
           <span className="sr-only">, edit the title</span>
         </button>
       )}

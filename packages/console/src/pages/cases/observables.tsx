@@ -97,7 +97,15 @@ export function Observables({ of }: { of: Case }) {
   )
 }
 
-function AddDialog({ caseId, onClose, onAdded }: { caseId: string; onClose: () => void; onAdded: () => Promise<void> }) {
+function AddDialog({
+  caseId,
+  onClose,
+  onAdded,
+}: {
+  caseId: string
+  onClose: () => void
+  onAdded: () => Promise<void>
+}) {
   const { client } = useApi()
   const [text, setText] = useState('')
   return (
@@ -120,7 +128,11 @@ function AddDialog({ caseId, onClose, onAdded }: { caseId: string; onClose: () =
           onPress={async () => {
             try {
               const { added } = await client.cases.addObservable.mutate({ id: caseId, text })
-              announce(added.length === 0 ? 'No new observable was found in the text' : `${plural(added.length, 'observable')} added`)
+              announce(
+                added.length === 0
+                  ? 'No new observable was found in the text'
+                  : `${plural(added.length, 'observable')} added`,
+              )
               if (added.length > 0) onClose()
               await onAdded()
             } catch (error) {

@@ -33,7 +33,14 @@ export function OpenCaseDialog({ onClose }: { onClose: () => void }) {
           open.mutate({ title, description, severity, tlp })
         }}
       >
-        <TextField label="Title" value={title} onChange={setTitle} autoFocus isRequired error={fieldErrorOf(open.error, 'title')} />
+        <TextField
+          label="Title"
+          value={title}
+          onChange={setTitle}
+          autoFocus
+          isRequired
+          error={fieldErrorOf(open.error, 'title')}
+        />
         <TextField
           label="What is known"
           rows={5}

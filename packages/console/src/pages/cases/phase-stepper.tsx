@@ -93,7 +93,13 @@ function MissingDialog({ of, phase, missing, editing, onClose }: MissingProps) {
           </li>
         ))}
       </ul>
-      <TextField label="Resolution" rows={4} value={resolution} onChange={setResolution} hint="What happened and how it ended." />
+      <TextField
+        label="Resolution"
+        rows={4}
+        value={resolution}
+        onChange={setResolution}
+        hint="What happened and how it ended."
+      />
       <DialogActions>
         <Button onPress={onClose}>Close</Button>
         <Button

@@ -35,7 +35,13 @@ export function ShareDialog({ of, editing, onClose }: { of: Case; editing: CaseE
             key={each}
             className="flex min-h-9 cursor-pointer items-center gap-3 rounded-md px-2 text-sm hover:bg-hover has-checked:bg-accent-soft"
           >
-            <input type="radio" name="tlp" checked={tlp === each} onChange={() => setTlp(each)} className="size-4 accent-accent" />
+            <input
+              type="radio"
+              name="tlp"
+              checked={tlp === each}
+              onChange={() => setTlp(each)}
+              className="size-4 accent-accent"
+            />
             <span className="w-36">
               <TlpBadge tlp={each} />
             </span>

@@ -23,7 +23,10 @@ export function Tasks({ of }: { of: Case }) {
   const change = async (task: Task, to: { state?: Task['state']; assigneeId?: string | null }) => {
     queries.setQueryData(trpc.cases.tasks.queryKey({ id: of.id }), (page) =>
       page
-        ? { ...page, items: page.items.map((each) => (each.id === task.id && to.state ? { ...each, state: to.state } : each)) }
+        ? {
+            ...page,
+            items: page.items.map((each) => (each.id === task.id && to.state ? { ...each, state: to.state } : each)),
+          }
         : page,
     )
     try {
@@ -54,7 +57,10 @@ export function Tasks({ of }: { of: Case }) {
   }
   const done = items.filter((task) => task.state !== 'open').length
   return (
-    <Section title="Tasks" aside={items.length > 0 && <span className="text-xs text-faint">{`${done} of ${items.length} done`}</span>}>
+    <Section
+      title="Tasks"
+      aside={items.length > 0 && <span className="text-xs text-faint">{`${done} of ${items.length} done`}</span>}
+    >
       {tasks.isPending && <div className="skeleton h-16" />}
       <ul>
         {items.map((task) => (
@@ -67,15 +73,25 @@ export function Tasks({ of }: { of: Case }) {
                 onChange={(event) => void change(task, { state: event.target.checked ? 'done' : 'open' })}
                 className="size-4 shrink-0 accent-accent"
               />
-              <span className={`min-w-0 break-words ${task.state === 'open' ? '' : 'text-faint line-through'}`}>{task.title}</span>
+              <span className={`min-w-0 break-words ${task.state === 'open' ? '' : 'text-faint line-through'}`}>
+                {task.title}
+              </span>
             </label>
             {task.assignee && <span className="shrink-0 text-xs text-faint">{task.assignee.name}</span>}
             {mayEdit && (
-              <Menu label="Task" trigger={<IconButton icon="more" label={`More about ${task.title}`} className="size-7" />}>
+              <Menu
+                label="Task"
+                trigger={<IconButton icon="more" label={`More about ${task.title}`} className="size-7" />}
+              >
                 <MenuItem id="assign" icon="user" onAction={() => setAssigning(task)}>
                   Assign
                 </MenuItem>
-                <MenuItem id="cancel" icon="close" disabled={task.state === 'cancelled'} onAction={() => void change(task, { state: 'cancelled' })}>
+                <MenuItem
+                  id="cancel"
+                  icon="close"
+                  disabled={task.state === 'cancelled'}
+                  onAction={() => void change(task, { state: 'cancelled' })}
+                >
                   Cancel task
                 </MenuItem>
               </Menu>

@@ -5,6 +5,7 @@ import { useApi, useMay, useWorkplace } from '../../api/session.tsx'
 import { AlertStateBadge, SeverityBadge, TlpBadge } from '../../components/badges.tsx'
 import { Button, buttonLook } from '../../components/button.tsx'
 import { Moment, SlaClock } from '../../components/clock.tsx'
+import { CodeBlock } from '../../components/code-block.tsx'
 import { Drawer, Fact, Facts, Section } from '../../components/drawer.tsx'
 import { ErrorState, Skeleton } from '../../components/feedback.tsx'
 import { Person } from '../../components/person.tsx'
@@ -38,7 +39,9 @@ export function AlertDrawer({ id, acts, onClose }: { id: string; acts: Acts; onC
         <>
           <div className="border-b border-line p-4">
             <h2 className="text-lg leading-6 break-words">{alert.title}</h2>
-            {alert.description && <p className="mt-2 text-sm break-words whitespace-pre-wrap text-quiet">{alert.description}</p>}
+            {alert.description && (
+              <p className="mt-2 text-sm break-words whitespace-pre-wrap text-quiet">{alert.description}</p>
+            )}
             <div className="mt-3 flex flex-wrap gap-2">
               {may('alert:triage') && alert.state === 'new' && (
                 <Button tone="primary" icon="check" onPress={acts.acknowledge}>
@@ -46,7 +49,11 @@ export function AlertDrawer({ id, acts, onClose }: { id: string; acts: Acts; onC
                 </Button>
               )}
               {alert.caseId ? (
-                <Link to="/o/$slug/cases/$caseId" params={{ slug, caseId: alert.caseId }} className={buttonLook('plain')}>
+                <Link
+                  to="/o/$slug/cases/$caseId"
+                  params={{ slug, caseId: alert.caseId }}
+                  className={buttonLook('plain')}
+                >
                   Go to case
                 </Link>
               ) : (
@@ -99,7 +106,10 @@ export function AlertDrawer({ id, acts, onClose }: { id: string; acts: Acts; onC
             <Section title={`Observables (${alert.observables.length})`}>
               <ul className="flex flex-col">
                 {alert.observables.map((observable) => (
-                  <li key={`${observable.type} ${observable.value} ${observable.role}`} className="flex min-h-7 items-baseline gap-3 text-sm">
+                  <li
+                    key={`${observable.type} ${observable.value} ${observable.role}`}
+                    className="flex min-h-7 items-baseline gap-3 text-sm"
+                  >
                     <span className="w-16 shrink-0 truncate text-xs text-faint">{observable.type}</span>
                     <Link
                       to="/o/$slug/inbox"
@@ -134,21 +144,21 @@ function RawPayload({ raw, finding }: { raw: string; finding: Record<string, unk
       aside={
         <div className="flex">
           {(['raw', 'finding'] as const).map((each) => (
-            <Button key={each} size="small" tone="ghost" aria-pressed={shown === each} className={shown === each ? 'text-ink' : ''} onPress={() => setShown(each)}>
+            <Button
+              key={each}
+              size="small"
+              tone="ghost"
+              aria-pressed={shown === each}
+              className={shown === each ? 'text-ink' : ''}
+              onPress={() => setShown(each)}
+            >
               {each === 'raw' ? 'As sent' : 'Normalized'}
             </Button>
           ))}
         </div>
       }
     >
-      <pre
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard (WCAG 2.1.1)
-        tabIndex={0}
-        aria-label="Payload"
-        className="scroll-thin max-h-96 overflow-auto rounded-md bg-sunken p-3 font-mono text-xs whitespace-pre-wrap break-all"
-      >
-        {shown === 'raw' ? indented(raw) : JSON.stringify(finding, null, 2)}
-      </pre>
+      <CodeBlock label="Payload" text={shown === 'raw' ? indented(raw) : JSON.stringify(finding, null, 2)} />
     </Section>
   )
 }

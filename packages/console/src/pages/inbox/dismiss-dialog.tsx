@@ -6,7 +6,15 @@ import { TextField } from '../../components/fields.tsx'
 const usual = ['False positive', 'Expected activity', 'Duplicate', 'Test']
 
 /** Dismissing needs a reason, so that the next person knows why nobody acted. */
-export function DismissDialog({ count, onDismiss, onClose }: { count: number; onDismiss: (reason: string) => void; onClose: () => void }) {
+export function DismissDialog({
+  count,
+  onDismiss,
+  onClose,
+}: {
+  count: number
+  onDismiss: (reason: string) => void
+  onClose: () => void
+}) {
   const [reason, setReason] = useState('')
   return (
     <Dialog title={`Dismiss ${count === 1 ? 'this alert' : `${count} alerts`}`} onClose={onClose}>

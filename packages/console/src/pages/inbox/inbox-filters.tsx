@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
-import { useApi, useMay } from '../../api/session.tsx'
 import type { Outputs } from '../../api/router-type.ts'
+import { useApi, useMay } from '../../api/session.tsx'
 import { IconButton } from '../../components/button.tsx'
 import { ChoiceFilter, FilterChip, Segments, SeverityFilter } from '../../components/filters.tsx'
 import { usePeople } from '../../components/person-picker.tsx'
@@ -61,7 +61,9 @@ export function InboxFilters({ search, counts, onRefine, onHelp }: InboxFiltersP
           onChange={(source) => onRefine({ source })}
         />
       )}
-      {search.search && <FilterChip name="about" value={search.search} onRemove={() => onRefine({ search: undefined })} />}
+      {search.search && (
+        <FilterChip name="about" value={search.search} onRemove={() => onRefine({ search: undefined })} />
+      )}
       {search.observable && (
         <FilterChip name="naming" value={search.observable} onRemove={() => onRefine({ observable: undefined })} />
       )}

@@ -5,7 +5,7 @@ import { useMemo, useRef, useState } from 'react'
 import { useApi, useMay, useMe } from '../../api/session.tsx'
 import { useSteadyPages } from '../../api/steady-pages.ts'
 import { CasePicker } from '../../components/case-picker.tsx'
-import { EmptyState, ErrorState, Skeleton } from '../../components/feedback.tsx'
+import { ErrorState, Skeleton } from '../../components/feedback.tsx'
 import { Grid } from '../../components/grid.tsx'
 import { useKeys } from '../../components/keys.ts'
 import { ArrivedPill, PageHeader } from '../../components/page-header.tsx'
@@ -39,19 +39,24 @@ export function InboxPage() {
   const [asking, setAsking] = useState<Asking>(null)
 
   const { alert: opened, ...filters } = search
-  const filter = useMemo(() => filterOf(filters, me.user.id), [JSON.stringify(filters), me.user.id])
+  const { state, severity, source, assignee, search: words, observable } = filters
+  const filter = useMemo(
+    () => filterOf({ state, severity, source, assignee, words, observable }, me.user.id),
+    [state, severity, source, assignee, words, observable, me.user.id],
+  )
   const key = useMemo(() => ['alerts', filter], [filter])
   const list = useSteadyPages<AlertSummary>({
     key,
     topic: 'alerts',
     idOf: (alert) => alert.id,
-    load: (from) => client.alerts.list.query({ ...filter, limit: 100, ...(from === undefined ? {} : { cursor: from }) }),
+    load: (from) =>
+      client.alerts.list.query({ ...filter, limit: 100, ...(from === undefined ? {} : { cursor: from }) }),
   })
   const counts = useQuery(trpc.alerts.counts.queryOptions({}), queries)
   const shows = (state: AlertState) => (filter.state ? filter.state.includes(state) : true)
   const triage = useTriage(list, shows)
 
-  const refine = (change: Partial<InboxSearch>) => {
+  const refine = (change: { [K in keyof InboxSearch]?: InboxSearch[K] | undefined }) => {
     setChosen(new Set())
     void navigate({ search: (before) => clean({ ...before, ...change, alert: undefined }), replace: true })
   }
@@ -69,7 +74,8 @@ export function InboxPage() {
     if (picked.length === 0) return
     const gone = new Set<string>(picked.map((row) => row.id))
     const at = rows.findIndex((row) => gone.has(row.id))
-    const next = rows.slice(at).find((row) => !gone.has(row.id)) ?? rows.slice(0, at).findLast((row) => !gone.has(row.id))
+    const next =
+      rows.slice(at).find((row) => !gone.has(row.id)) ?? rows.slice(0, at).findLast((row) => !gone.has(row.id))
     setChosen(new Set())
     void run(picked)
     if (!shows('acknowledged')) {
@@ -90,7 +96,7 @@ export function InboxPage() {
   }
   useKeys({
     '?': () => setAsking('help'),
-    ...(chosen.size > 0 ? { Escape: () => setChosen(new Set()) } : {}),
+    ...(chosen.size > 0 ? { escape: () => setChosen(new Set()) } : {}),
     ...(may('alert:triage') ? { e: acts.acknowledge, r: acts.reopen, a: acts.assign, d: acts.dismiss } : {}),
     ...(may('case:open') ? { c: acts.openCase } : {}),
     ...(may('case:edit') ? { m: acts.addToCase } : {}),
@@ -174,14 +180,21 @@ const noFilters = {
 const clean = (search: { [K in keyof InboxSearch]?: InboxSearch[K] | undefined }): InboxSearch =>
   Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined)) as InboxSearch
 
-function filterOf(search: Omit<InboxSearch, 'alert'>, me: string) {
-  const { state = 'new', assignee } = search
+type Filters = { [K in keyof Omit<InboxSearch, 'alert' | 'search'>]-?: InboxSearch[K] | undefined } & {
+  words: string | undefined
+}
+
+function filterOf({ state = 'new', severity, source, assignee, words, observable }: Filters, me: string) {
   return {
     ...(state === 'any' ? {} : { state: [state] }),
-    ...(search.severity ? { severity: search.severity } : {}),
-    ...(search.source ? { sourceId: search.source } : {}),
-    ...(assignee === 'nobody' ? { unassigned: true } : assignee ? { assigneeId: assignee === 'me' ? me : assignee } : {}),
-    ...(search.search ? { search: search.search } : {}),
-    ...(search.observable ? { observable: search.observable } : {}),
+    ...(severity ? { severity } : {}),
+    ...(source ? { sourceId: source } : {}),
+    ...(assignee === 'nobody'
+      ? { unassigned: true }
+      : assignee
+        ? { assigneeId: assignee === 'me' ? me : assignee }
+        : {}),
+    ...(words ? { search: words } : {}),
+    ...(observable ? { observable } : {}),
   }
 }

@@ -11,7 +11,11 @@ export function NoAlerts({ filters, onReset }: { filters: Omit<InboxSearch, 'ale
   const isFiltered = Object.keys(filters).some((name) => name !== 'state')
   if (isFiltered) {
     return (
-      <EmptyState icon="filter" title="Nothing matches these filters" action={<Button onPress={onReset}>Clear filters</Button>}>
+      <EmptyState
+        icon="filter"
+        title="Nothing matches these filters"
+        action={<Button onPress={onReset}>Clear filters</Button>}
+      >
         Alerts of other states may match; try “Any”.
       </EmptyState>
     )

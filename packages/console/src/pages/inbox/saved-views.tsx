@@ -9,7 +9,14 @@ import { type InboxSearch, inboxSearch } from '../../search-params.ts'
 type Filters = Omit<InboxSearch, 'alert'>
 type View = { readonly name: string; readonly search: Filters }
 
-const blank = { state: undefined, severity: undefined, source: undefined, assignee: undefined, search: undefined, observable: undefined }
+const blank = {
+  state: undefined,
+  severity: undefined,
+  source: undefined,
+  assignee: undefined,
+  search: undefined,
+  observable: undefined,
+}
 
 /** Filters under a name, kept in this browser for this organization. */
 export function SavedViews({
@@ -33,7 +40,11 @@ export function SavedViews({
       <Menu label="Saved filters" trigger={<IconButton icon="filter" label="Saved filters" />}>
         {[
           ...views.map((view) => (
-            <MenuItem key={`view-${view.name}`} id={`view-${view.name}`} onAction={() => onApply({ ...blank, ...view.search })}>
+            <MenuItem
+              key={`view-${view.name}`}
+              id={`view-${view.name}`}
+              onAction={() => onApply({ ...blank, ...view.search })}
+            >
               {view.name}
             </MenuItem>
           )),

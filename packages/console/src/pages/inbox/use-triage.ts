@@ -1,7 +1,7 @@
 import type { AlertState, AlertSummary } from '@redoubt/contract'
 import { useNavigate } from '@tanstack/react-router'
-import type { SteadyPages } from '../../api/steady-pages.ts'
 import { useApi, useWorkplace } from '../../api/session.tsx'
+import type { SteadyPages } from '../../api/steady-pages.ts'
 import { announce, announceFailure } from '../../components/toast.tsx'
 import { plural } from '../../components/words.ts'
 
@@ -35,7 +35,9 @@ export function useTriage(list: SteadyPages<AlertSummary>, shows: (state: AlertS
     }
   }
   const reopen = async (rows: Rows) => {
-    const done = await attempt('Not reopened', rows, { state: 'new' }, () => client.alerts.reopen.mutate({ ids: idsOf(rows) }))
+    const done = await attempt('Not reopened', rows, { state: 'new' }, () =>
+      client.alerts.reopen.mutate({ ids: idsOf(rows) }),
+    )
     if (done) list.reload()
   }
 
@@ -61,7 +63,8 @@ export function useTriage(list: SteadyPages<AlertSummary>, shows: (state: AlertS
     assign: async (rows: Rows, person: { id: string; name: string } | null) => {
       const before = rows.map((row) => ({ row, assignee: row.assignee }))
       const assignee = person as AlertSummary['assignee']
-      const send = (ids: readonly string[], id: string | null) => client.alerts.assign.mutate({ ids: [...ids], assigneeId: id })
+      const send = (ids: readonly string[], id: string | null) =>
+        client.alerts.assign.mutate({ ids: [...ids], assigneeId: id })
       const done = await attempt('Not assigned', rows, { assignee }, () => send(idsOf(rows), person?.id ?? null))
       if (!done) return
       announce(person ? `${plural(rows.length, 'alert')} assigned to ${person.name}` : 'Assigned to nobody', {

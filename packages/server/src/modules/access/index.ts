@@ -1,1 +1,1 @@
-export { createAccess, type Access } from './policies.ts'
+export { type Access, createAccess } from './policies.ts'

@@ -31,11 +31,19 @@ const nobody = '00000000-0000-0000-0000-000000000000'
  */
 export function createAccess(source: { schema: string; policies: Record<string, string> } = readPolicies()): Access {
   const schema = `${source.schema}\n${Object.keys(permissions).map(actionText).join('\n')}`
-  const checked = validate({ schema, policies: { staticPolicies: source.policies }, validationSettings: { mode: 'strict' } })
-  const problems = checked.type === 'failure' ? checked.errors.map((e) => e.message) : checked.validationErrors.map((e) => `${e.policyId}: ${e.error.message}`)
+  const checked = validate({
+    schema,
+    policies: { staticPolicies: source.policies },
+    validationSettings: { mode: 'strict' },
+  })
+  const problems =
+    checked.type === 'failure'
+      ? checked.errors.map((e) => e.message)
+      : checked.validationErrors.map((e) => `${e.policyId}: ${e.error.message}`)
   if (problems.length > 0) throw new StartError(`The access policies are not valid: ${problems.join('; ')}.`)
   for (const answer of [preparsePolicySet(name, { staticPolicies: source.policies }), preparseSchema(name, schema)]) {
-    if (answer.type === 'failure') throw new StartError(`The access policies cannot be read: ${answer.errors.map((e) => e.message).join('; ')}.`)
+    if (answer.type === 'failure')
+      throw new StartError(`The access policies cannot be read: ${answer.errors.map((e) => e.message).join('; ')}.`)
   }
 
   // A decision about the organization itself depends on the role and the permission alone.
@@ -54,7 +62,8 @@ export function createAccess(source: { schema: string; policies: Record<string, 
     decide,
     permissionsOf: (role) =>
       (Object.keys(permissions) as Permission[]).filter(
-        (permission) => decide({ userId: nobody, role, organizationId: nobody }, permission, { kind: 'Organization' }).allowed,
+        (permission) =>
+          decide({ userId: nobody, role, organizationId: nobody }, permission, { kind: 'Organization' }).allowed,
       ),
   }
 }
@@ -70,7 +79,11 @@ function ask(person: Parameters<Guards['decide']>[0], permission: Permission, re
     context: {},
     entities: [
       { uid: organization, attrs: {}, parents: [] },
-      { uid: principal, attrs: { organization: { __entity: organization }, role: person.role }, parents: [organization] },
+      {
+        uid: principal,
+        attrs: { organization: { __entity: organization }, role: person.role },
+        parents: [organization],
+      },
       ...(resource.kind === 'Organization' ? [] : [entityOf(resource, target, organization)]),
     ],
     preparsedPolicySetId: name,
@@ -80,12 +93,17 @@ function ask(person: Parameters<Guards['decide']>[0], permission: Permission, re
   if (answer.type === 'failure') return { allowed: false, policies: answer.errors.map((error) => error.message) }
   const { decision, diagnostics } = answer.response
   // A policy that could not be evaluated may have been the one that forbids.
-  if (diagnostics.errors.length > 0) return { allowed: false, policies: diagnostics.errors.map((error) => error.policyId) }
+  if (diagnostics.errors.length > 0)
+    return { allowed: false, policies: diagnostics.errors.map((error) => error.policyId) }
   return { allowed: decision === 'allow', policies: diagnostics.reason }
 }
 
 /** The resource as Cedar sees it. It was read under row security, so it is in this organization. */
-function entityOf(resource: Exclude<Resource, { kind: 'Organization' }>, uid: TypeAndId, organization: TypeAndId): EntityJson {
+function entityOf(
+  resource: Exclude<Resource, { kind: 'Organization' }>,
+  uid: TypeAndId,
+  organization: TypeAndId,
+): EntityJson {
   const user = (id: string) => ({ __entity: { type: 'User', id } })
   if (resource.kind === 'Case') {
     return {
@@ -100,14 +118,21 @@ function entityOf(resource: Exclude<Resource, { kind: 'Organization' }>, uid: Ty
     }
   }
   const rank = (roles as readonly string[]).indexOf(resource.approverRole)
-  return { uid, attrs: { starter: user(resource.startedById), approverRank: rank < 0 ? roles.length : rank }, parents: [organization] }
+  return {
+    uid,
+    attrs: { starter: user(resource.startedById), approverRank: rank < 0 ? roles.length : rank },
+    parents: [organization],
+  }
 }
 
 function readPolicies(): { schema: string; policies: Record<string, string> } {
   const policies: Record<string, string> = {}
-  for (const file of readdirSync(folder).filter((each) => each.endsWith('.cedar')).sort()) {
+  for (const file of readdirSync(folder)
+    .filter((each) => each.endsWith('.cedar'))
+    .sort()) {
     const parts = policySetTextToParts(readFileSync(join(folder, file), 'utf8'))
-    if (parts.type === 'failure') throw new StartError(`policies/${file}: ${parts.errors.map((e) => e.message).join('; ')}.`)
+    if (parts.type === 'failure')
+      throw new StartError(`policies/${file}: ${parts.errors.map((e) => e.message).join('; ')}.`)
     for (const text of parts.policies) {
       const id = /@id\("([a-z-]+)"\)/.exec(text)?.[1]
       if (!id) throw new StartError(`policies/${file}: a policy has no @id, so no decision could name it.`)

@@ -52,9 +52,15 @@ const MAX_ENTITY = 80
 /** The first few observables worth a glance: one of each kind before a second of any, at most four. */
 export function tellingEntities(observables: readonly Observable[]): string[] {
   const byType = Map.groupBy(observables, ({ type }) => type)
-  const ranks = telling.flatMap((type, order) => (byType.get(type) ?? []).map(({ value }, turn) => ({ value, turn, order })))
+  const ranks = telling.flatMap((type, order) =>
+    (byType.get(type) ?? []).map(({ value }, turn) => ({ value, turn, order })),
+  )
   return ranks
     .sort((a, b) => a.turn - b.turn || a.order - b.order)
     .slice(0, MAX_ENTITIES)
     .map(({ value }) => (value.length > MAX_ENTITY ? `${value.slice(0, MAX_ENTITY - 1)}…`.toWellFormed() : value))
 }
+
+/** Where a sealed webhook secret belongs; sealed data that was moved to another source does not open. */
+export const webhookSecretPlace = (organizationId: string, sourceId: string): string =>
+  `${organizationId}|sources|webhook_secret|${sourceId}`

@@ -2,12 +2,14 @@ import type { AuditEvent } from '@redoubt/contract'
 import {
   formatVerifierKey,
   importVerifyingKey,
+  leafHash,
   noteVerifierOf,
   type PrivateJwk,
   type SealedEvent,
   type Secret,
   sealAuditEvent,
   TrustError,
+  utf8,
 } from '@redoubt/trust'
 
 /** An event as its row says it. */
@@ -56,11 +58,11 @@ export function sealEvent(organizationId: string, event: EventRow, seq: number):
 
 /**
  * The text to show a verifier: what was hashed, or the event's row as it stands when that no longer agrees with it.
- * A row altered after sealing is thereby named by whoever verifies, although the hashed text beside it is untouched.
+ * Whichever of the two was altered after sealing, whoever verifies sees the altered one, and it does not hash to the leaf.
  */
 export function standingBody(organizationId: string, row: LogRow): string {
-  const asItStands = sealEvent(organizationId, row, row.seq).body
-  return asItStands === row.body ? row.body : asItStands
+  const hashedTextHolds = Buffer.from(leafHash(utf8(row.body))).equals(row.leaf)
+  return hashedTextHolds ? sealEvent(organizationId, row, row.seq).body : row.body
 }
 
 /** An event without its place, as the contract shows it. */

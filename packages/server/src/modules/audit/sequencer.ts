@@ -110,7 +110,8 @@ export async function sealOrganization(
  */
 function sealBatch(kernel: Kernel, database: Database, organizationId: OrganizationId): Promise<number | 'busy'> {
   return inTenant(database, organizationId, { service: 'worker' }, async (tx) => {
-    // Two sequencers on one tree would give one place twice; the second leaves it to the first.
+    // Two that took the same rows would take turns, and the key on places refuses a second leaf in one. The lock is so
+    // that a sequencer that hangs on one log does not hold up the others' work on the rest.
     if (!(await lockLog(tx))) return 'busy'
     const events = await takeUnsealed(tx, batchSize)
     if (events.length === 0) return 0

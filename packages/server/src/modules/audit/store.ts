@@ -125,7 +125,7 @@ export async function organizationsToSeal(tx: SystemTx): Promise<OrganizationId[
   return rows.map((row) => row.organization_id as OrganizationId)
 }
 
-/** Whether this transaction may seal the organization's log; held until its end. */
+/** Whether this transaction seals the organization's log alone; true until its end. Never waits. */
 export async function lockLog(tx: TenantTx): Promise<boolean> {
   const { rows } = await sql<{ locked: boolean }>`
     select pg_try_advisory_xact_lock(hashtextextended(${`redoubt.audit/${tx.organizationId}`}, 0)) as locked`.execute(

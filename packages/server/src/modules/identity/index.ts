@@ -18,10 +18,16 @@ export function refusalRecorder(kernel: Kernel, database: Database): Guards['ref
   return (call: Call, person: Person, organizationId: string | null, operation: string, policies: readonly string[]) =>
     inSystem(database, 'authenticate', async (tx) => {
       const where = organizationId ?? (await operatorOrganization(tx))
-      await recordIn(tx, { now: kernel.clock.now(), requestId: call.requestId }, where as OrganizationId | null, { kind: 'person', id: person.userId, name: person.name }, {
-        action: 'access.denied',
-        outcome: 'denied',
-        facts: { operation, policies, ...(organizationId === null ? { reason: 'not a member' } : {}) },
-      })
+      await recordIn(
+        tx,
+        { now: kernel.clock.now(), requestId: call.requestId },
+        where as OrganizationId | null,
+        { kind: 'person', id: person.userId, name: person.name },
+        {
+          action: 'access.denied',
+          outcome: 'denied',
+          facts: { operation, policies, ...(organizationId === null ? { reason: 'not a member' } : {}) },
+        },
+      )
     })
 }

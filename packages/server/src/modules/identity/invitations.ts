@@ -28,19 +28,40 @@ export async function acceptInvitation<T>(
   const invitation = await inSystem(database, 'invitation', (tx) => openInvitation(tx, input.token, ctx.now))
   let passwordHash: string | null = null
   if (invitation.userId !== null) {
-    if (!(await passwords.matches(input.password, invitation.passwordHash))) throw new AppError('unauthenticated', 'This address has an account: confirm with its password.')
+    if (!(await passwords.matches(input.password, invitation.passwordHash)))
+      throw new AppError('unauthenticated', 'This address has an account: confirm with its password.')
   } else {
-    if (input.name === undefined) throw new AppError('bad_request', 'Say your name.', { fields: [{ path: 'name', message: 'must not be empty' }] })
+    if (input.name === undefined)
+      throw new AppError('bad_request', 'Say your name.', { fields: [{ path: 'name', message: 'must not be empty' }] })
     requireGoodPassword(input.password, invitation.email)
     passwordHash = await passwords.hash(input.password)
   }
   return inSystem(database, 'invitation', async (tx) => {
-    if (!(await claimInvitation(tx, invitation.id, ctx.now))) throw new AppError('gone', 'This invitation was used or withdrawn a moment ago.')
-    const userId = invitation.userId ?? (await createUser(tx, { email: invitation.email, name: input.name as string, passwordHash: passwordHash as string, now: ctx.now }))
+    if (!(await claimInvitation(tx, invitation.id, ctx.now)))
+      throw new AppError('gone', 'This invitation was used or withdrawn a moment ago.')
+    const userId =
+      invitation.userId ??
+      (await createUser(tx, {
+        email: invitation.email,
+        name: input.name as string,
+        passwordHash: passwordHash as string,
+        now: ctx.now,
+      }))
     const person = { id: userId, name: invitation.userName ?? (input.name as string) }
-    const joined = await addMembership(tx, { organizationId: invitation.organizationId, userId, role: invitation.role, now: ctx.now })
+    const joined = await addMembership(tx, {
+      organizationId: invitation.organizationId,
+      userId,
+      role: invitation.role,
+      now: ctx.now,
+    })
     if (!joined) throw new AppError('conflict', 'You belong to this organization already.')
-    await recordIn(tx, ctx, invitation.organizationId, { kind: 'person', ...person }, { action: 'member.joined', target: { kind: 'user', id: userId }, facts: { role: invitation.role } })
+    await recordIn(
+      tx,
+      ctx,
+      invitation.organizationId,
+      { kind: 'person', ...person },
+      { action: 'member.joined', target: { kind: 'user', id: userId }, facts: { role: invitation.role } },
+    )
     await announce(tx.db, invitation.organizationId, ['members'])
     await announceRevocation(tx, userId)
     return { slug: invitation.slug, setCookie: await signIn(tx, person) }

@@ -42,7 +42,15 @@ export function memberOperations(kernel: Kernel): Handlers<typeof contract.membe
       const token = createOpaqueToken('inv')
       const { id } = await ctx.tx.db
         .insertInto('invitations')
-        .values({ organization_id: ctx.organizationId, email, role, token_hash: hashToken(token), invited_by: ctx.person.userId, created_at: ctx.now, expires_at: new Date(ctx.now.getTime() + invitationMs) })
+        .values({
+          organization_id: ctx.organizationId,
+          email,
+          role,
+          token_hash: hashToken(token),
+          invited_by: ctx.person.userId,
+          created_at: ctx.now,
+          expires_at: new Date(ctx.now.getTime() + invitationMs),
+        })
         .returning('id')
         .executeTakeFirstOrThrow()
       ctx.record({ action: 'member.invited', target: { kind: 'invitation', id }, facts: { role } })
@@ -69,9 +77,18 @@ export function memberOperations(kernel: Kernel): Handlers<typeof contract.membe
     async changeRole(ctx, { userId, role }) {
       const before = await lockedRole(ctx.tx, userId)
       await keepAnAdmin(ctx.tx, userId, before, role)
-      await ctx.tx.db.updateTable('memberships').set({ role }).where('organization_id', '=', ctx.organizationId).where('user_id', '=', userId).execute()
+      await ctx.tx.db
+        .updateTable('memberships')
+        .set({ role })
+        .where('organization_id', '=', ctx.organizationId)
+        .where('user_id', '=', userId)
+        .execute()
       await announceRevocation(ctx.tx, userId)
-      ctx.record({ action: 'member.role-changed', target: { kind: 'user', id: userId }, facts: { from: before, to: role } })
+      ctx.record({
+        action: 'member.role-changed',
+        target: { kind: 'user', id: userId },
+        facts: { from: before, to: role },
+      })
       ctx.live('members')
       return shown(await members(ctx.tx).where('m.user_id', '=', userId).executeTakeFirstOrThrow())
     },
@@ -79,7 +96,11 @@ export function memberOperations(kernel: Kernel): Handlers<typeof contract.membe
     async remove(ctx, { userId }) {
       const before = await lockedRole(ctx.tx, userId)
       await keepAnAdmin(ctx.tx, userId, before, null)
-      await ctx.tx.db.deleteFrom('memberships').where('organization_id', '=', ctx.organizationId).where('user_id', '=', userId).execute()
+      await ctx.tx.db
+        .deleteFrom('memberships')
+        .where('organization_id', '=', ctx.organizationId)
+        .where('user_id', '=', userId)
+        .execute()
       await announceRevocation(ctx.tx, userId)
       ctx.record({ action: 'member.removed', target: { kind: 'user', id: userId }, facts: { role: before } })
       ctx.live('members')
@@ -111,12 +132,32 @@ function openInvitations(tx: TenantTx, now: Date) {
     .where('i.expires_at', '>', now)
 }
 
-function shownInvitation(row: { id: string; email: string; role: Role; created_at: Date; expires_at: Date; inviter: string | null }) {
-  return { id: row.id, email: row.email, role: row.role, invitedBy: row.inviter ?? 'former member', createdAt: row.created_at.toISOString(), expiresAt: row.expires_at.toISOString() }
+function shownInvitation(row: {
+  id: string
+  email: string
+  role: Role
+  created_at: Date
+  expires_at: Date
+  inviter: string | null
+}) {
+  return {
+    id: row.id,
+    email: row.email,
+    role: row.role,
+    invitedBy: row.inviter ?? 'former member',
+    createdAt: row.created_at.toISOString(),
+    expiresAt: row.expires_at.toISOString(),
+  }
 }
 
 async function lockedRole(tx: TenantTx, userId: string): Promise<Role> {
-  const row = await tx.db.selectFrom('memberships').select('role').where('organization_id', '=', tx.organizationId).where('user_id', '=', userId).forUpdate().executeTakeFirst()
+  const row = await tx.db
+    .selectFrom('memberships')
+    .select('role')
+    .where('organization_id', '=', tx.organizationId)
+    .where('user_id', '=', userId)
+    .forUpdate()
+    .executeTakeFirst()
   if (!row) throw new AppError('not_found', 'This person is not a member.')
   return row.role
 }
@@ -125,6 +166,14 @@ async function lockedRole(tx: TenantTx, userId: string): Promise<Role> {
 async function keepAnAdmin(tx: TenantTx, userId: string, before: Role, after: Role | null): Promise<void> {
   if (before !== 'admin' || after === 'admin') return
   // Locked, so that two admins who demote each other at once do not both succeed.
-  const admins = await tx.db.selectFrom('memberships').select('user_id').where('organization_id', '=', tx.organizationId).where('role', '=', 'admin').orderBy('user_id').forUpdate().execute()
-  if (!admins.some((admin) => admin.user_id !== userId)) throw new AppError('conflict', 'This is the last admin: make somebody else admin first.')
+  const admins = await tx.db
+    .selectFrom('memberships')
+    .select('user_id')
+    .where('organization_id', '=', tx.organizationId)
+    .where('role', '=', 'admin')
+    .orderBy('user_id')
+    .forUpdate()
+    .execute()
+  if (!admins.some((admin) => admin.user_id !== userId))
+    throw new AppError('conflict', 'This is the last admin: make somebody else admin first.')
 }

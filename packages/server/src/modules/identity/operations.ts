@@ -9,7 +9,14 @@ import { inSystem, type SystemTx } from '../../platform/tenant-tx.ts'
 import { acceptInvitation, openInvitation } from './invitations.ts'
 import { Passwords, requireGoodPassword } from './passwords.ts'
 import { setUpPlatform } from './set-up.ts'
-import { findAccount, insertSession, listSessions, membershipsOf, operatorOrganization, revokeSessions } from './store.ts'
+import {
+  findAccount,
+  insertSession,
+  listSessions,
+  membershipsOf,
+  operatorOrganization,
+  revokeSessions,
+} from './store.ts'
 import { issueTokens, refreshTokens } from './tokens.ts'
 import { recordForPerson, recordIn } from './trail.ts'
 
@@ -24,7 +31,11 @@ type Parts = {
 export function authOperations({ kernel, database, accessKey, permissionsOf }: Parts): Handlers<typeof contract.auth> {
   const passwords = new Passwords()
   // Beside the limit per address: one account tried from many addresses (AUTH-8). Unknown accounts count alike.
-  const perAccount = new RateLimit({ limit: kernel.config.limits.signInPerMinute * 4, windowMs: 15 * 60_000, clock: kernel.clock })
+  const perAccount = new RateLimit({
+    limit: kernel.config.limits.signInPerMinute * 4,
+    windowMs: 15 * 60_000,
+    clock: kernel.clock,
+  })
 
   /** Finds the person, or refuses in the same words and the same time whoever asks (AUTH-5). */
   async function prove(ctx: PublicCtx, email: string, password: string) {
@@ -34,7 +45,14 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
     await inSystem(database, 'sign-in', async (tx) => {
       const event = { action: 'session.refused', outcome: 'denied', facts: { reason: 'credentials' } } as const
       if (account) await recordForPerson(tx, ctx, account, event)
-      else await recordIn(tx, ctx, await operatorOrganization(tx), { kind: 'anonymous', id: 'unknown', name: 'unknown account' }, event)
+      else
+        await recordIn(
+          tx,
+          ctx,
+          await operatorOrganization(tx),
+          { kind: 'anonymous', id: 'unknown', name: 'unknown account' },
+          event,
+        )
     })
     throw new AppError('unauthenticated', 'E-mail address or password is wrong.')
   }
@@ -42,8 +60,20 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
   async function startBrowser(tx: SystemTx, ctx: PublicCtx, person: { id: string; name: string }): Promise<() => void> {
     const token = createOpaqueToken('ses')
     const expiresAt = new Date(ctx.now.getTime() + kernel.config.sessionAbsoluteMs)
-    const id = await insertSession(tx, { userId: person.id, kind: 'browser', organizationId: null, tokenHash: hashToken(token), userAgent: ctx.userAgent, now: ctx.now, expiresAt })
-    await recordForPerson(tx, ctx, person, { action: 'session.opened', target: { kind: 'session', id }, facts: { kind: 'browser' } })
+    const id = await insertSession(tx, {
+      userId: person.id,
+      kind: 'browser',
+      organizationId: null,
+      tokenHash: hashToken(token),
+      userAgent: ctx.userAgent,
+      now: ctx.now,
+      expiresAt,
+    })
+    await recordForPerson(tx, ctx, person, {
+      action: 'session.opened',
+      target: { kind: 'session', id },
+      facts: { kind: 'browser' },
+    })
     return () => ctx.browser?.start(token, Math.floor(kernel.config.sessionAbsoluteMs / 1000))
   }
 
@@ -54,7 +84,13 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
       const { slug, setCookie } = await inSystem(database, 'set-up', async (tx) => {
         const made = await setUpPlatform(tx, { ...input, passwordHash, now: ctx.now })
         const person = { id: made.userId, name: input.name }
-        await recordIn(tx, ctx, made.organizationId, { kind: 'person', ...person }, { action: 'platform.set-up', target: { kind: 'organization', id: made.organizationId } })
+        await recordIn(
+          tx,
+          ctx,
+          made.organizationId,
+          { kind: 'person', ...person },
+          { action: 'platform.set-up', target: { kind: 'organization', id: made.organizationId } },
+        )
         return { slug: made.slug, setCookie: await startBrowser(tx, ctx, person) }
       })
       setCookie()
@@ -72,14 +108,38 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
       const person = await prove(ctx, input.email, input.password)
       return inSystem(database, 'sign-in', async (tx) => {
         const memberships = await membershipsOf(tx, person.id)
-        const chosen = input.organization === undefined ? memberships : memberships.filter((each) => each.slug === input.organization)
+        const chosen =
+          input.organization === undefined
+            ? memberships
+            : memberships.filter((each) => each.slug === input.organization)
         const [only] = chosen
         if (!only) throw new AppError('forbidden', 'You do not belong to this organization.')
-        if (chosen.length > 1) throw new AppError('bad_request', `You belong to several organizations: set "organization" to one of ${chosen.map((each) => each.slug).join(', ')}.`)
+        if (chosen.length > 1)
+          throw new AppError(
+            'bad_request',
+            `You belong to several organizations: set "organization" to one of ${chosen.map((each) => each.slug).join(', ')}.`,
+          )
         const expiresAt = new Date(ctx.now.getTime() + kernel.config.sessionAbsoluteMs)
-        const sessionId = await insertSession(tx, { userId: person.id, kind: 'token', organizationId: only.id, tokenHash: null, userAgent: ctx.userAgent, now: ctx.now, expiresAt })
-        await recordForPerson(tx, ctx, person, { action: 'session.opened', target: { kind: 'session', id: sessionId }, facts: { kind: 'token' } })
-        return issueTokens(tx, kernel, accessKey, { userId: person.id, sessionId, organizationId: only.id as OrganizationId, sessionExpiresAt: expiresAt })
+        const sessionId = await insertSession(tx, {
+          userId: person.id,
+          kind: 'token',
+          organizationId: only.id,
+          tokenHash: null,
+          userAgent: ctx.userAgent,
+          now: ctx.now,
+          expiresAt,
+        })
+        await recordForPerson(tx, ctx, person, {
+          action: 'session.opened',
+          target: { kind: 'session', id: sessionId },
+          facts: { kind: 'token' },
+        })
+        return issueTokens(tx, kernel, accessKey, {
+          userId: person.id,
+          sessionId,
+          organizationId: only.id as OrganizationId,
+          sessionExpiresAt: expiresAt,
+        })
       })
     },
 
@@ -88,7 +148,16 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
     async logout(ctx) {
       await inSystem(database, 'sign-in', async (tx) => {
         await revokeSessions(tx, { userId: ctx.person.userId, id: ctx.person.sessionId }, 'signed out', ctx.now)
-        await recordForPerson(tx, ctx, { id: ctx.person.userId, name: ctx.person.name }, { action: 'session.ended', target: { kind: 'session', id: ctx.person.sessionId }, facts: { because: 'signed out' } })
+        await recordForPerson(
+          tx,
+          ctx,
+          { id: ctx.person.userId, name: ctx.person.name },
+          {
+            action: 'session.ended',
+            target: { kind: 'session', id: ctx.person.sessionId },
+            facts: { because: 'signed out' },
+          },
+        )
       })
       ctx.browser?.end()
       return { done: true }
@@ -97,21 +166,43 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
     async me(ctx) {
       const { userId, sessionId, strength } = ctx.person
       return ctx.asSelf(async (tx) => {
-        const user = await tx.db.selectFrom('users').select(['id', 'name', 'email']).where('id', '=', userId).executeTakeFirstOrThrow()
-        const session = await tx.db.selectFrom('sessions').select('expires_at').where('id', '=', sessionId).executeTakeFirstOrThrow()
+        const user = await tx.db
+          .selectFrom('users')
+          .select(['id', 'name', 'email'])
+          .where('id', '=', userId)
+          .executeTakeFirstOrThrow()
+        const session = await tx.db
+          .selectFrom('sessions')
+          .select('expires_at')
+          .where('id', '=', sessionId)
+          .executeTakeFirstOrThrow()
         const memberships = await membershipsOf(tx, userId)
         return {
           user,
           session: { id: sessionId, strength, expiresAt: session.expires_at.toISOString() },
-          memberships: memberships.map(({ role, ...organization }) => ({ organization, role, permissions: permissionsOf(role) })),
+          memberships: memberships.map(({ role, ...organization }) => ({
+            organization,
+            role,
+            permissions: permissionsOf(role),
+          })),
         }
       })
     },
 
-    invitation: (ctx, input) => inSystem(database, 'invitation', (tx) => openInvitation(tx, input.token, ctx.now)).then(({ organizationName, email, role, userId }) => ({ organization: organizationName, email, role, known: userId !== null })),
+    invitation: (ctx, input) =>
+      inSystem(database, 'invitation', (tx) => openInvitation(tx, input.token, ctx.now)).then(
+        ({ organizationName, email, role, userId }) => ({
+          organization: organizationName,
+          email,
+          role,
+          known: userId !== null,
+        }),
+      ),
 
     async acceptInvitation(ctx, input) {
-      const { slug, setCookie } = await acceptInvitation(database, passwords, ctx, input, (tx, person) => startBrowser(tx, ctx, person))
+      const { slug, setCookie } = await acceptInvitation(database, passwords, ctx, input, (tx, person) =>
+        startBrowser(tx, ctx, person),
+      )
       setCookie()
       return { slug }
     },
@@ -133,12 +224,18 @@ export function sessionOperations({ database }: Pick<Parts, 'database'>): Handle
     next: null,
   })
   return {
-    list: (ctx) => ctx.asSelf(async (tx) => shown(await listSessions(tx, ctx.person.userId, ctx.now), ctx.person.sessionId)),
+    list: (ctx) =>
+      ctx.asSelf(async (tx) => shown(await listSessions(tx, ctx.person.userId, ctx.now), ctx.person.sessionId)),
     async revoke(ctx, { id }: { id: SessionId }) {
       await inSystem(database, 'sign-in', async (tx) => {
         const ended = await revokeSessions(tx, { userId: ctx.person.userId, id }, 'ended by its person', ctx.now)
         if (ended === 0) throw new AppError('not_found', 'You have no such session.')
-        await recordForPerson(tx, ctx, { id: ctx.person.userId, name: ctx.person.name }, { action: 'session.ended', target: { kind: 'session', id }, facts: { because: 'ended by its person' } })
+        await recordForPerson(
+          tx,
+          ctx,
+          { id: ctx.person.userId, name: ctx.person.name },
+          { action: 'session.ended', target: { kind: 'session', id }, facts: { because: 'ended by its person' } },
+        )
       })
       return { done: true }
     },

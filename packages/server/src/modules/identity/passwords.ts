@@ -34,7 +34,10 @@ export class Passwords {
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.#running >= atOnce) {
-      if (this.#queue.length >= waiting) throw new AppError('unavailable', 'Too many people sign in at this moment; try again in a few seconds.', { retryAfter: 5 })
+      if (this.#queue.length >= waiting)
+        throw new AppError('unavailable', 'Too many people sign in at this moment; try again in a few seconds.', {
+          retryAfter: 5,
+        })
       await new Promise<void>((turn) => this.#queue.push(turn))
     }
     this.#running++
@@ -58,7 +61,9 @@ export function requireGoodPassword(password: string, email: string): void {
   const lower = password.toLowerCase()
   const core = lower.replaceAll(/^[^\p{L}]+|[^\p{L}]+$/gu, '')
   if ([...password].length < 12) refuse('Use at least 12 characters; a few unrelated words do well.')
-  if (common.has(lower) || common.has(core) || /^(.{1,4})\1+$/u.test(lower)) refuse('This password is among the first that attackers try; choose another.')
+  if (common.has(lower) || common.has(core) || /^(.{1,4})\1+$/u.test(lower))
+    refuse('This password is among the first that attackers try; choose another.')
   const [local = ''] = email.split('@')
-  if (local.length >= 4 && lower.includes(local.toLowerCase())) refuse('The password contains your e-mail address; choose another.')
+  if (local.length >= 4 && lower.includes(local.toLowerCase()))
+    refuse('The password contains your e-mail address; choose another.')
 }

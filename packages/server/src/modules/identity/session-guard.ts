@@ -41,7 +41,9 @@ export class SessionGuard {
   async person(call: Call): Promise<Person> {
     const { credentials } = call
     if (credentials.kind === 'browser') {
-      const row = await this.#session(`browser:${hashToken(credentials.token)}`, { tokenHash: hashToken(credentials.token) })
+      const row = await this.#session(`browser:${hashToken(credentials.token)}`, {
+        tokenHash: hashToken(credentials.token),
+      })
       return personOf(row, null)
     }
     if (credentials.kind === 'bearer') {
@@ -69,12 +71,22 @@ export class SessionGuard {
     const known = this.#claims.get(key)
     if (known && known.exp * 1000 > now.getTime()) return known
     try {
-      const claims = verifyAccessToken(token, this.#keys, { issuer: this.#kernel.config.publicUrl, audience: tokenAudience, now })
+      const claims = verifyAccessToken(token, this.#keys, {
+        issuer: this.#kernel.config.publicUrl,
+        audience: tokenAudience,
+        now,
+      })
       remember(this.#claims, key, claims)
       return claims
     } catch (error) {
       if (error instanceof TrustError) {
-        throw new AppError('unauthenticated', error.code === 'token_expired' ? 'The access token has expired: refresh it.' : 'The access token is not valid.', { cause: error })
+        throw new AppError(
+          'unauthenticated',
+          error.code === 'token_expired'
+            ? 'The access token has expired: refresh it.'
+            : 'The access token is not valid.',
+          { cause: error },
+        )
       }
       throw error
     }
@@ -94,7 +106,8 @@ export class SessionGuard {
     }
     const { row } = entry
     if (row.revokedAt !== null || row.expiresAt.getTime() <= now) throw unauthenticated()
-    if (row.kind === 'browser' && row.lastSeenAt.getTime() + this.#kernel.config.sessionIdleMs <= now) throw unauthenticated()
+    if (row.kind === 'browser' && row.lastSeenAt.getTime() + this.#kernel.config.sessionIdleMs <= now)
+      throw unauthenticated()
     if (now - row.lastSeenAt.getTime() > touchEveryMs) {
       row.lastSeenAt = new Date(now)
       await inSystem(this.#database, 'authenticate', (tx) => touchSession(tx, row.id, new Date(now)))
@@ -112,7 +125,8 @@ export class SessionGuard {
 
   /** `id` is a session's or a person's; null forgets all. */
   #forget(id: string | null): void {
-    for (const [key, { row }] of this.#sessions) if (id === null || row.id === id || row.userId === id) this.#sessions.delete(key)
+    for (const [key, { row }] of this.#sessions)
+      if (id === null || row.id === id || row.userId === id) this.#sessions.delete(key)
     for (const key of this.#roles.keys()) if (id === null || key.startsWith(`${id}|`)) this.#roles.delete(key)
   }
 }
@@ -124,7 +138,13 @@ function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
 }
 
 function personOf(row: SessionRow, organizationId: OrganizationId | null): Person {
-  return { userId: row.userId as UserId, name: row.name, sessionId: row.id as SessionId, strength: 'aal1', organizationId }
+  return {
+    userId: row.userId as UserId,
+    name: row.name,
+    sessionId: row.id as SessionId,
+    strength: 'aal1',
+    organizationId,
+  }
 }
 
 function unauthenticated(): AppError {

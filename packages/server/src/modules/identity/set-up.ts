@@ -18,7 +18,10 @@ export async function issueSetUpLink(kernel: Kernel, database: Database): Promis
       .onConflict((conflict) =>
         conflict
           .column('only')
-          .doUpdateSet((eb) => ({ token_hash: eb.ref('excluded.token_hash'), expires_at: eb.ref('excluded.expires_at') }))
+          .doUpdateSet((eb) => ({
+            token_hash: eb.ref('excluded.token_hash'),
+            expires_at: eb.ref('excluded.expires_at'),
+          }))
           .where('set_up.used_at', 'is', null),
       )
       .executeTakeFirst()
@@ -41,7 +44,11 @@ export async function setUpPlatform(
     .where('used_at', 'is', null)
     .where('expires_at', '>', input.now)
     .executeTakeFirst()
-  if (spent.numUpdatedRows !== 1n) throw new AppError('gone', 'This set-up link was used or is older than 15 minutes: start the platform again for a new one.')
+  if (spent.numUpdatedRows !== 1n)
+    throw new AppError(
+      'gone',
+      'This set-up link was used or is older than 15 minutes: start the platform again for a new one.',
+    )
   const slug = slugOf(input.organization)
   const { id: organizationId } = await tx.db
     .insertInto('organizations')

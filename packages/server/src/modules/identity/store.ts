@@ -11,11 +11,22 @@ export type SessionRow = {
   lastSeenAt: Date
 }
 
-export async function findSession(tx: SystemTx, by: { tokenHash: string } | { id: string }): Promise<SessionRow | undefined> {
+export async function findSession(
+  tx: SystemTx,
+  by: { tokenHash: string } | { id: string },
+): Promise<SessionRow | undefined> {
   let query = tx.db
     .selectFrom('sessions as s')
     .innerJoin('users as u', 'u.id', 's.user_id')
-    .select(['s.id', 's.user_id as userId', 'u.name', 's.kind', 's.expires_at as expiresAt', 's.revoked_at as revokedAt', 's.last_seen_at as lastSeenAt'])
+    .select([
+      's.id',
+      's.user_id as userId',
+      'u.name',
+      's.kind',
+      's.expires_at as expiresAt',
+      's.revoked_at as revokedAt',
+      's.last_seen_at as lastSeenAt',
+    ])
   query = 'id' in by ? query.where('s.id', '=', by.id) : query.where('s.token_hash', '=', by.tokenHash)
   return query.executeTakeFirst()
 }
@@ -59,19 +70,33 @@ export async function operatorOrganization(tx: SystemTx): Promise<string | null>
   return row?.id ?? null
 }
 
-export async function createUser(tx: SystemTx, user: { email: string; name: string; passwordHash: string; now: Date }): Promise<string> {
+export async function createUser(
+  tx: SystemTx,
+  user: { email: string; name: string; passwordHash: string; now: Date },
+): Promise<string> {
   const { id } = await tx.db
     .insertInto('users')
     .values({ email: user.email, name: user.name, created_at: user.now })
     .returning('id')
     .executeTakeFirstOrThrow()
-  await tx.db.insertInto('credentials').values({ user_id: id, password_hash: user.passwordHash, changed_at: user.now }).execute()
+  await tx.db
+    .insertInto('credentials')
+    .values({ user_id: id, password_hash: user.passwordHash, changed_at: user.now })
+    .execute()
   return id
 }
 
 export async function insertSession(
   tx: SystemTx,
-  session: { userId: string; kind: 'browser' | 'token'; organizationId: string | null; tokenHash: string | null; userAgent: string; now: Date; expiresAt: Date },
+  session: {
+    userId: string
+    kind: 'browser' | 'token'
+    organizationId: string | null
+    tokenHash: string | null
+    userAgent: string
+    now: Date
+    expiresAt: Date
+  },
 ): Promise<string> {
   const { id } = await tx.db
     .insertInto('sessions')
@@ -90,7 +115,10 @@ export async function insertSession(
   return id
 }
 
-export async function insertRefreshToken(tx: SystemTx, token: { hash: string; sessionId: string; now: Date; expiresAt: Date }): Promise<void> {
+export async function insertRefreshToken(
+  tx: SystemTx,
+  token: { hash: string; sessionId: string; now: Date; expiresAt: Date },
+): Promise<void> {
   await tx.db
     .insertInto('refresh_tokens')
     .values({ token_hash: token.hash, session_id: token.sessionId, issued_at: token.now, expires_at: token.expiresAt })
@@ -103,7 +131,16 @@ export async function lockRefreshToken(tx: SystemTx, hash: string) {
     .selectFrom('refresh_tokens as t')
     .innerJoin('sessions as s', 's.id', 't.session_id')
     .innerJoin('users as u', 'u.id', 's.user_id')
-    .select(['t.used_at as usedAt', 't.expires_at as expiresAt', 's.id as sessionId', 's.user_id as userId', 'u.name', 's.organization_id as organizationId', 's.revoked_at as revokedAt', 's.expires_at as sessionExpiresAt'])
+    .select([
+      't.used_at as usedAt',
+      't.expires_at as expiresAt',
+      's.id as sessionId',
+      's.user_id as userId',
+      'u.name',
+      's.organization_id as organizationId',
+      's.revoked_at as revokedAt',
+      's.expires_at as sessionExpiresAt',
+    ])
     .where('t.token_hash', '=', hash)
     .forUpdate(['t'])
     .executeTakeFirst()
@@ -154,7 +191,20 @@ export async function findInvitation(tx: SystemTx, tokenHash: string) {
     .innerJoin('organizations as o', 'o.id', 'i.organization_id')
     .leftJoin('users as u', 'u.email', 'i.email')
     .leftJoin('credentials as c', 'c.user_id', 'u.id')
-    .select(['i.id', 'i.organization_id as organizationId', 'i.email', 'i.role', 'i.expires_at as expiresAt', 'i.accepted_at as acceptedAt', 'i.revoked_at as revokedAt', 'o.name as organizationName', 'o.slug', 'u.id as userId', 'u.name as userName', 'c.password_hash as passwordHash'])
+    .select([
+      'i.id',
+      'i.organization_id as organizationId',
+      'i.email',
+      'i.role',
+      'i.expires_at as expiresAt',
+      'i.accepted_at as acceptedAt',
+      'i.revoked_at as revokedAt',
+      'o.name as organizationName',
+      'o.slug',
+      'u.id as userId',
+      'u.name as userName',
+      'c.password_hash as passwordHash',
+    ])
     .where('i.token_hash', '=', tokenHash)
     .executeTakeFirst()
 }
@@ -171,10 +221,18 @@ export async function claimInvitation(tx: SystemTx, id: string, now: Date): Prom
   return numUpdatedRows === 1n
 }
 
-export async function addMembership(tx: SystemTx, membership: { organizationId: string; userId: string; role: 'admin' | 'moderator' | 'user' | 'viewer'; now: Date }): Promise<boolean> {
+export async function addMembership(
+  tx: SystemTx,
+  membership: { organizationId: string; userId: string; role: 'admin' | 'moderator' | 'user' | 'viewer'; now: Date },
+): Promise<boolean> {
   const result = await tx.db
     .insertInto('memberships')
-    .values({ organization_id: membership.organizationId, user_id: membership.userId, role: membership.role, created_at: membership.now })
+    .values({
+      organization_id: membership.organizationId,
+      user_id: membership.userId,
+      role: membership.role,
+      created_at: membership.now,
+    })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()
   return (result.numInsertedOrUpdatedRows ?? 0n) > 0n

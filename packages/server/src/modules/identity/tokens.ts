@@ -17,23 +17,50 @@ const refreshMs = 7 * 24 * 3_600_000
 type Grant = { userId: string; sessionId: string; organizationId: OrganizationId; sessionExpiresAt: Date }
 
 /** An access token (SESS-3) and the refresh token that replaces it. */
-export async function issueTokens(tx: SystemTx, kernel: Kernel, key: SigningKey, grant: Grant): Promise<z.input<typeof Tokens>> {
+export async function issueTokens(
+  tx: SystemTx,
+  kernel: Kernel,
+  key: SigningKey,
+  grant: Grant,
+): Promise<z.input<typeof Tokens>> {
   const now = kernel.clock.now()
   const refreshToken = createOpaqueToken('ref')
   const expiresAt = new Date(Math.min(now.getTime() + refreshMs, grant.sessionExpiresAt.getTime()))
   await insertRefreshToken(tx, { hash: hashToken(refreshToken), sessionId: grant.sessionId, now, expiresAt })
   const accessToken = signAccessToken(
-    { issuer: kernel.config.publicUrl, audience: tokenAudience, userId: grant.userId, sessionId: grant.sessionId, organizationId: grant.organizationId, tokenId: randomUUID(), now, lifetimeSeconds: accessSeconds },
+    {
+      issuer: kernel.config.publicUrl,
+      audience: tokenAudience,
+      userId: grant.userId,
+      sessionId: grant.sessionId,
+      organizationId: grant.organizationId,
+      tokenId: randomUUID(),
+      now,
+      lifetimeSeconds: accessSeconds,
+    },
     key,
   )
-  return { tokenType: 'Bearer', accessToken, expiresIn: accessSeconds, refreshToken, refreshExpiresIn: Math.floor((expiresAt.getTime() - now.getTime()) / 1000), organizationId: grant.organizationId }
+  return {
+    tokenType: 'Bearer',
+    accessToken,
+    expiresIn: accessSeconds,
+    refreshToken,
+    refreshExpiresIn: Math.floor((expiresAt.getTime() - now.getTime()) / 1000),
+    organizationId: grant.organizationId,
+  }
 }
 
 /**
  * Exchanges a refresh token, once. A second use, also by a request that raced the first, means that two parties hold it:
  * the whole family ends (RFC 9700 §4.14.2). The revocation is committed although the answer is a refusal.
  */
-export async function refreshTokens(ctx: PublicCtx, kernel: Kernel, database: Database, key: SigningKey, refreshToken: string): Promise<z.input<typeof Tokens>> {
+export async function refreshTokens(
+  ctx: PublicCtx,
+  kernel: Kernel,
+  database: Database,
+  key: SigningKey,
+  refreshToken: string,
+): Promise<z.input<typeof Tokens>> {
   const tokens = await inSystem(database, 'sign-in', async (tx) => {
     const hash = hashToken(refreshToken)
     const row = await lockRefreshToken(tx, hash)
@@ -48,7 +75,12 @@ export async function refreshTokens(ctx: PublicCtx, kernel: Kernel, database: Da
     if (row.revokedAt !== null || row.expiresAt <= ctx.now || row.sessionExpiresAt <= ctx.now) return null
     await markRefreshTokenUsed(tx, hash, ctx.now)
     await recordForPerson(tx, ctx, person, { action: 'session.refreshed', target })
-    return issueTokens(tx, kernel, key, { userId: row.userId, sessionId: row.sessionId, organizationId: row.organizationId as OrganizationId, sessionExpiresAt: row.sessionExpiresAt })
+    return issueTokens(tx, kernel, key, {
+      userId: row.userId,
+      sessionId: row.sessionId,
+      organizationId: row.organizationId as OrganizationId,
+      sessionExpiresAt: row.sessionExpiresAt,
+    })
   })
   if (!tokens) throw new AppError('unauthenticated', 'The refresh token is not valid any more: sign in again.')
   return tokens

@@ -103,16 +103,24 @@ export function splitBody(text: string): BodyPart[] {
   const start = skipSpace(text, 0)
   if (start >= text.length) throw new PayloadError('empty', 'the body is empty: send a JSON object, array or lines', 0)
   const isArray = text.charAt(start) === '['
-  const lines = text.indexOf('\n', start) < 0 ? null : splitLines(text)
-  const end = endOfValue(text, start)
-  const single = end >= 0 && skipSpace(text, end) >= text.length
-  if (single && isArray) return arrayParts(text)
-  // `{…}\n{…}` also reads as balanced up to the end; a value printed over lines has only one opening at column 0.
-  if (lines && lines.length > 1 && (!single || severalValues(lines))) return lines
+  const lines = text.indexOf('\n', start) < 0 ? [] : splitLines(text)
+  const [first] = lines
+  if (first && lines.length > 1) {
+    if (isComplete(first.text)) return lines
+    // A broken first line also leaves the rest unbalanced; only an array is then better refused as a whole.
+    if (!isArray && (!isComplete(text.slice(start)) || severalValues(lines))) return lines
+  }
   if (isArray) return arrayParts(text)
   return [{ position: 0, line: null, offset: start, text: text.slice(start).trimEnd() }]
 }
 
+/** True when brackets and quotes close exactly at the end. */
+function isComplete(text: string): boolean {
+  const end = endOfValue(text, 0)
+  return end >= 0 && skipSpace(text, end) >= text.length
+}
+
+/** True when a second value begins on a line of its own: `{…}\n{…}` also reads as balanced up to the end. */
 function severalValues(lines: readonly BodyPart[]): boolean {
   let depth = 0
   for (const [index, part] of lines.entries()) {

@@ -43,6 +43,31 @@ const RANKS: ReadonlyMap<string, readonly Rank[]> = (() => {
   return ranks
 })()
 
+/** Names nobody listed that end like one of a kind: `TimeGenerated`, `clickTime`, `iocSeverity`. */
+const ENDINGS: readonly (readonly [RegExp, Rank])[] = [
+  [
+    /^(?!(?:end|due)|.*(?:endtime|enddate|expir|next|until|valid|birth|boot|install|uptime|response|duration|modif|updat|last|timezone))(?:time(?:received|generated|created|logged)|received|.*(?:time|timestamp|date|datetime|timeutc))$/,
+    ['time', 60],
+  ],
+  [/severity(?:level|name)?$/, ['severity', 60]],
+  [/(?:alert|rule|threat|signature|detection|event|attack|malware)(?:name|title)$/, ['title', 15]],
+]
+
+const MAX_KNOWN = 10_000
+const known = new Map<string, readonly Rank[]>()
+
+function ranksOf(name: string): readonly Rank[] {
+  const listed = RANKS.get(name)
+  if (listed) return listed
+  const remembered = known.get(name)
+  if (remembered) return remembered
+  const ranks = ENDINGS.filter(([ending]) => ending.test(name)).map(([, rank]) => rank)
+  // Keys come from outside: forgetting all of them bounds the memory an endless stream of new ones can take.
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(name, ranks)
+  return ranks
+}
+
 /** Objects that wrap an alert rather than describe a part of it. */
 const WRAPPERS =
   /^(?:alert|event|data|detail|details|incident|issue|payload|finding|detection|properties|attributes|body|record|message|metadata|resource|jsonpayload|protopayload|content|result|labels|annotations|fields|line|json|alarm|threat|common|header|monitor|trigger|value)$/
@@ -65,7 +90,10 @@ export type Found = {
 }
 
 function nameOf(key: string): string {
-  return key.toLowerCase().replace(/[^a-z0-9]+/g, '')
+  return key
+    .slice(0, 64)
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '')
 }
 
 function sentence(text: string): boolean {
@@ -126,7 +154,7 @@ export function searchPayload(payload: unknown, receivedAt: Date): Found {
   const best: Partial<Record<Concept, Best>> = {}
   const queue: Node[] = [{ value: payload, name: '', cost: 0, level: 0, wraps: true }]
   const consider = (name: string, value: unknown, cost: number, wraps: boolean): void => {
-    for (const [concept, rank] of RANKS.get(name) ?? []) {
+    for (const [concept, rank] of ranksOf(name)) {
       // The id of an actor or a device is no id of the alert.
       if (concept === 'ref' && !wraps) continue
       const total = rank + cost

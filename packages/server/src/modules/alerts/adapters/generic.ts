@@ -1,7 +1,8 @@
 import { techniquesIn } from '../attack/techniques.ts'
 import { extractObservables } from '../observables/extract.ts'
 import type { Observable, ObservableRole, ObservableType } from '../observables/observable.ts'
-import { buildAlert, type Facts } from './finding.ts'
+import type { Facts } from './facts.ts'
+import { buildAlert } from './finding.ts'
 import { type Found, searchPayload } from './generic-search.ts'
 import { isObject } from './json.ts'
 import { type CompiledMappings, compileMappings, type Mappings } from './mappings.ts'
@@ -10,7 +11,7 @@ import { allAt, at, textOf } from './paths.ts'
 import { severityOfAny } from './severity.ts'
 import type { NormalizeContext } from './table.ts'
 import { parseTextLine, type TextLine } from './text-line.ts'
-import { parseTime } from './time.ts'
+import { parseTime, timeWithin } from './time.ts'
 
 /**
  * Any JSON at all, and lines of text (as a JSON string, or as the `message` of a shipper's object): declared
@@ -150,7 +151,7 @@ function one(payload: unknown, mappings: CompiledMappings | null, context: Norma
     title: title ?? scalarTitle(payload),
     description: found.description ?? (line ? line.rest : null),
     ref: found.ref,
-    time: found.time,
+    time: found.time ?? (line ? timeWithin(line.rest) : null),
     link: found.link,
     ruleId: found.rule,
   }

@@ -1,4 +1,4 @@
-import type { Facts } from './finding.ts'
+import type { Facts } from './facts.ts'
 import { isObject } from './json.ts'
 import type { JsonObject } from './normalized-alert.ts'
 import { at, parsePath, textOf } from './paths.ts'

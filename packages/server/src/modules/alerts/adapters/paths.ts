@@ -62,10 +62,10 @@ export function allAt(value: unknown, path: Path, from = 0, into: (string | numb
   return allAt((value as Record<string | number, unknown>)[step], path, from + 1, into)
 }
 
-/** A scalar as text: trimmed, numbers in plain digits; null for anything else and for the empty string. */
+/** A scalar as text: trimmed, integers in plain digits up to 1e21; null for anything else and for the empty string. */
 export function textOf(value: unknown): string | null {
   if (typeof value === 'string') return value.trim() || null
-  if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value).toString() : String(value)
+  if (typeof value === 'number') return String(value)
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value)
   return null
 }

@@ -3,7 +3,7 @@ import { allAt, at, parsePath } from './paths.ts'
 import { cleanLine, cleanText, isPlaceholder } from './sanitize.ts'
 import { severityOfAny, severityOfHundred, severityOfSyslog, severityOfTen, severityOfWord } from './severity.ts'
 import { parseTextLine } from './text-line.ts'
-import { parseTime } from './time.ts'
+import { parseTime, timeWithin } from './time.ts'
 
 describe('severity', () => {
   it.each([
@@ -85,6 +85,18 @@ describe('time', () => {
     expect(parseTime('Jan 14 10:00:00', receivedAt)?.toISOString()).toBe('2026-01-14T10:00:00.000Z')
     expect(parseTime('Dec 31 23:59:59', receivedAt)?.toISOString()).toBe('2025-12-31T23:59:59.000Z')
     expect(parseTime('Dec 31 23:59:59')).toBeNull()
+  })
+
+  it('is found inside a log line', () => {
+    for (const text of [
+      '1.2.3.4 - - [02/Mar/2026:11:00:00 +0100] "GET / HTTP/1.1"',
+      '1,2026/03/02 10:00:00,0123',
+      '"2026-03-02 10:00:00","x"',
+      'Mon Mar  2 10:00:00 2026 us=1',
+    ]) {
+      expect(timeWithin(text)?.toISOString(), text).toBe('2026-03-02T10:00:00.000Z')
+    }
+    expect(timeWithin('no time 12:00 here')).toBeNull()
   })
 
   it('prefers no time to a wrong one', () => {

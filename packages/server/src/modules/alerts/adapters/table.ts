@@ -1,4 +1,5 @@
-import { buildAlert, type Facts, type Reading } from './finding.ts'
+import type { Facts, Reading } from './facts.ts'
+import { buildAlert } from './finding.ts'
 import { isObject } from './json.ts'
 import type { AdapterType, JsonObject, NormalizedAlert, Severity } from './normalized-alert.ts'
 import { allAt, at, type Path, parsePath, textOf } from './paths.ts'

@@ -54,15 +54,15 @@ function fromClock({ year, month, day, time, zone }: Clock): Date | null {
 }
 
 const CLOCK = '(\\d{1,2}:\\d{2}(?::\\d{2}(?:[.,]\\d{1,9})?)?(?:\\s*[AaPp][Mm])?)'
-const ZONE = '(Z|UTC|GMT|[+-]\\d{2}:?\\d{2})?'
-const YEAR_FIRST = new RegExp(`^(\\d{4})[-/.](\\d{1,2})[-/.](\\d{1,2})(?:[T ,_]+${CLOCK}\\s*${ZONE})?`)
+const ZONE = '(?:\\s*(Z|UTC|GMT|[+-]\\d{2}:?\\d{2}))?'
+const YEAR_FIRST = new RegExp(`^(\\d{4})[-/.](\\d{1,2})[-/.](\\d{1,2})(?:[T ,_]+${CLOCK}${ZONE})?`)
 const DAY_MONTH = new RegExp(
-  `^(?:[A-Za-z]{3,9},?\\s+)?(\\d{1,2})[ /-]([A-Za-z]{3,9})[ /-](\\d{4})(?:[ :T,]+${CLOCK}\\s*${ZONE})?`,
+  `^(?:[A-Za-z]{3,9},?\\s+)?(\\d{1,2})[ /-]([A-Za-z]{3,9})[ /-](\\d{4})(?:[ :T,]+${CLOCK}${ZONE})?`,
 )
 const MONTH_DAY = new RegExp(
-  `^(?:[A-Za-z]{3,9},?\\s+)?([A-Za-z]{3,9})\\.?\\s+(\\d{1,2})(?:,?\\s+(\\d{4}))?(?:,?\\s+${CLOCK}\\s*${ZONE}(?:\\s*[A-Z]{2,4})?(?:\\s+(\\d{4}))?)?`,
+  `^(?:[A-Za-z]{3,9},?\\s+)?([A-Za-z]{3,9})\\.?\\s+(\\d{1,2})(?:,?\\s+(\\d{4}))?(?:,?\\s+${CLOCK}${ZONE}(?:\\s+[A-Z]{2,4})?(?:\\s+(\\d{4}))?)?`,
 )
-const SLASHES = new RegExp(`^(\\d{1,2})[/.-](\\d{1,2})[/.-](\\d{4})(?:[ ,T]+${CLOCK}\\s*${ZONE})?`)
+const SLASHES = new RegExp(`^(\\d{1,2})[/.-](\\d{1,2})[/.-](\\d{4})(?:[ ,T]+${CLOCK}${ZONE})?`)
 const DATE_CALL = /^\/?Date\((\d{12,14})/
 const EPOCH = /^\d{9,19}(?:\.\d{1,9})?$/
 
@@ -119,6 +119,15 @@ function fromSlashes(found: RegExpExecArray): Date | null {
   if (!american && first <= 12 && first !== second) return null
   const [month, day] = american ? [first, second] : [second, first]
   return fromClock({ year: Number(found[3]), month: month - 1, day, time: found[4], zone: found[5] })
+}
+
+const WITHIN =
+  /(?<![\d.])\d{4}[-/]\d\d[-/]\d\d[T ]{1,2}\d\d:\d\d:\d\d(?:\.\d{1,9})?\s?(?:Z|[+-]\d\d:?\d\d)?|\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}/
+
+/** The first full date and time near the start of a log line, such as web servers and CSV exports write. */
+export function timeWithin(text: string): Date | null {
+  const found = WITHIN.exec(text.slice(0, 256))
+  return found ? parseTime(found[0]) : null
 }
 
 /**

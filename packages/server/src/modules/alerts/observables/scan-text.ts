@@ -89,13 +89,17 @@ function takeUrls(text: string, emit: Emit): string {
 
 /** A sentence's punctuation is not part of the URL; a closing bracket is, when the URL opened it. */
 function withoutTrailing(url: string): string {
-  const round = url.includes('(')
-  const square = url.includes('[')
+  const surplus = {
+    ')': url.split(')').length - url.split('(').length,
+    ']': url.split(']').length - url.split('[').length,
+  }
   let end = url.length
   for (; end > 0; end -= 1) {
     const last = url.charAt(end - 1)
-    const trailing = /[.,;:!?*]/.test(last) || (last === ')' && !round) || (last === ']' && !square)
-    if (!trailing) break
+    if (last === ')' || last === ']') {
+      if (surplus[last] <= 0) break
+      surplus[last] -= 1
+    } else if (!/[.,;:!?*]/.test(last)) break
   }
   return url.slice(0, end)
 }

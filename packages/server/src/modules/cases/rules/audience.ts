@@ -54,7 +54,9 @@ export function refusalOfAudience(person: Member, wanted: Audience): string | nu
  */
 export function mergedAudience(target: Audience, source: Audience, members: readonly Member[]): Audience {
   const seesBoth = new Set(members.filter((member) => sees(member, target) && sees(member, source)).map(({ id }) => id))
-  const named = [target.ownerId, source.ownerId, ...target.recipientIds, ...source.recipientIds].filter((id) => id !== null)
+  const named = [target.ownerId, source.ownerId, ...target.recipientIds, ...source.recipientIds].filter(
+    (id) => id !== null,
+  )
   return settled({
     tlp: stricter(target.tlp, source.tlp),
     audience: target.audience === 'named' || source.audience === 'named' ? 'named' : 'organization',

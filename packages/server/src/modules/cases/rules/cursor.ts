@@ -12,7 +12,10 @@ export function idOfCursor(cursor: string | undefined): string | null {
 }
 
 /** One page out of `limit + 1` rows. */
-export function pageOf<T extends { readonly id: string }>(rows: readonly T[], limit: number): { items: T[]; next: string | null } {
+export function pageOf<T extends { readonly id: string }>(
+  rows: readonly T[],
+  limit: number,
+): { items: T[]; next: string | null } {
   const items = rows.slice(0, limit)
   return { items, next: rows.length > limit ? (items.at(-1)?.id ?? null) : null }
 }

@@ -37,7 +37,9 @@ export type PhaseFacts = {
 /** The phases that may come next, in the order of an incident, each with what is still missing for it. */
 export function nextPhases(facts: PhaseFacts): { phase: Phase; missing: string[] }[] {
   if (facts.merged) return []
-  return phases.filter((to) => exits[facts.phase].includes(to)).map((phase) => ({ phase, missing: missingFor(facts, phase) }))
+  return phases
+    .filter((to) => exits[facts.phase].includes(to))
+    .map((phase) => ({ phase, missing: missingFor(facts, phase) }))
 }
 
 /** Why a case may not go to this phase now, as sentences for a person; empty when it may. */
@@ -55,10 +57,14 @@ function missingFor(facts: PhaseFacts, to: Phase): string[] {
   if (facts.phase === 'triage' && facts.ownerId === null) missing.push('Give the case an owner.')
   if (to !== 'closed') return missing
   if (!facts.resolution?.trim()) {
-    missing.push(facts.phase === 'triage' ? 'Write why this was no incident, as its resolution.' : 'Write the resolution.')
+    missing.push(
+      facts.phase === 'triage' ? 'Write why this was no incident, as its resolution.' : 'Write the resolution.',
+    )
   }
   if (facts.openTasks > 0) missing.push(`Finish or cancel ${counted(facts.openTasks, 'open task')}.`)
-  if (facts.activeRuns > 0) missing.push(`Wait for ${counted(facts.activeRuns, 'active run')} to end, or cancel.`)
+  if (facts.activeRuns > 0) {
+    missing.push(`Wait for ${counted(facts.activeRuns, 'active run')} to end, or cancel ${facts.activeRuns === 1 ? 'it' : 'them'}.`)
+  }
   return missing
 }
 

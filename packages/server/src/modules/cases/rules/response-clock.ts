@@ -27,7 +27,10 @@ export function dueAfterChange(clock: ResponseClock, promised: Date | null): Dat
  * `early` when it is due within a minute (this machine's clock is behind the queue's, so it must look again),
  * `settled` when there is nothing to do, also because the promise moved and a later check was put on the queue.
  */
-export function checkResponse(clock: ResponseClock & { readonly closedAt: Date | null }, now: Date): 'breached' | 'early' | 'settled' {
+export function responseState(
+  clock: ResponseClock & { readonly closedAt: Date | null },
+  now: Date,
+): 'breached' | 'early' | 'settled' {
   if (!clock.dueAt || clock.respondedAt || clock.breachedAt || clock.closedAt) return 'settled'
   const leftMs = clock.dueAt.getTime() - now.getTime()
   if (leftMs <= 0) return 'breached'

@@ -133,7 +133,12 @@ export type CaseFilter = {
 }
 
 /** Visible cases, newest first, after the given id. */
-export async function listCases(tx: TenantTx, filter: CaseFilter, after: string | null, limit: number): Promise<CaseRow[]> {
+export async function listCases(
+  tx: TenantTx,
+  filter: CaseFilter,
+  after: string | null,
+  limit: number,
+): Promise<CaseRow[]> {
   let query = caseRows(tx).orderBy('c.id', 'desc').limit(limit)
   if (after !== null) query = query.where('c.id', '<', after)
   if (filter.phase) query = query.where('c.phase', 'in', [...filter.phase])
@@ -152,7 +157,9 @@ export async function listCases(tx: TenantTx, filter: CaseFilter, after: string 
 /** One case, or null when there is none for these eyes. */
 export async function findCase(tx: TenantTx, id: string): Promise<CaseDetail | null> {
   const row = await caseRows(tx)
-    .leftJoin('cases as m', (join) => join.onRef('m.organization_id', '=', 'c.organization_id').onRef('m.id', '=', 'c.merged_into'))
+    .leftJoin('cases as m', (join) =>
+      join.onRef('m.organization_id', '=', 'c.organization_id').onRef('m.id', '=', 'c.merged_into'),
+    )
     .where('c.id', '=', id)
     .select([
       'c.description',
@@ -201,7 +208,9 @@ async function nextNumber(tx: TenantTx): Promise<number> {
   const { value } = await tx.db
     .insertInto('counters')
     .values({ organization_id: tx.organizationId, name: 'case', value: 1 })
-    .onConflict((conflict) => conflict.columns(['organization_id', 'name']).doUpdateSet({ value: sql<number>`counters.value + 1` }))
+    .onConflict((conflict) =>
+      conflict.columns(['organization_id', 'name']).doUpdateSet({ value: sql<number>`counters.value + 1` }),
+    )
     .returning('value')
     .executeTakeFirstOrThrow()
   return value
@@ -234,7 +243,12 @@ export async function insertCase(tx: TenantTx, draft: NewCase): Promise<number> 
 }
 
 /** Changes the version that was read, and no other. @throws AppError stale */
-export async function updateCase(tx: TenantTx, of: { readonly id: string; readonly version: number; readonly updatedAt: Date }, change: CaseChange, now: Date): Promise<void> {
+export async function updateCase(
+  tx: TenantTx,
+  of: { readonly id: string; readonly version: number; readonly updatedAt: Date },
+  change: CaseChange,
+  now: Date,
+): Promise<void> {
   const { numUpdatedRows } = await tx.db
     .updateTable('cases')
     .set({ ...change, version: of.version + 1, updated_at: now })
@@ -246,7 +260,12 @@ export async function updateCase(tx: TenantTx, of: { readonly id: string; readon
 }
 
 /** Notes that something arrived at a case without changing what people edit: their version stays good. */
-export async function touchCase(tx: TenantTx, id: string, change: Pick<CaseChange, 'alert_count' | 'breached_at'>, now: Date): Promise<void> {
+export async function touchCase(
+  tx: TenantTx,
+  id: string,
+  change: Pick<CaseChange, 'alert_count' | 'breached_at'>,
+  now: Date,
+): Promise<void> {
   await tx.db
     .updateTable('cases')
     .set({ ...change, updated_at: now })
@@ -256,7 +275,10 @@ export async function touchCase(tx: TenantTx, id: string, change: Pick<CaseChang
 }
 
 export function staleSince(changedAt: Date): AppError {
-  return new AppError('stale', `Somebody changed this case at ${changedAt.toISOString()}: read it again; your text is not lost.`)
+  return new AppError(
+    'stale',
+    `Somebody changed this case at ${changedAt.toISOString()}: read it again; your text is not lost.`,
+  )
 }
 
 /** The members among these people, with their roles. */

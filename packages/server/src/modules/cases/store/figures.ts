@@ -3,7 +3,9 @@ import type { TenantTx } from '../../../platform/tenant-tx.ts'
 import { type CaseRow, caseRowOf, caseRows } from './cases.ts'
 
 /** Open cases by phase and severity, over the newest 50 000 of them: what a person acts on, in bounded time. */
-export async function countOpen(tx: TenantTx): Promise<{ phase: string; severity: number; count: number; breached: number }[]> {
+export async function countOpen(
+  tx: TenantTx,
+): Promise<{ phase: string; severity: number; count: number; breached: number }[]> {
   const { rows } = await sql<{ phase: string; severity: number; count: number; breached: number }>`
     select phase, severity, count(*) as count, count(*) filter (where breached_at is not null) as breached
     from (select phase, severity, breached_at from cases
@@ -38,7 +40,9 @@ export async function listResponses(tx: TenantTx, since: Date, limit: number) {
     .limit(limit)
     .execute()
   return rows.flatMap((row) =>
-    row.responded_at ? [{ severity: row.severity, openedAt: row.opened_at, respondedAt: row.responded_at, dueAt: row.due_at }] : [],
+    row.responded_at
+      ? [{ severity: row.severity, openedAt: row.opened_at, respondedAt: row.responded_at, dueAt: row.due_at }]
+      : [],
   )
 }
 
@@ -46,7 +50,11 @@ export async function listResponses(tx: TenantTx, since: Date, limit: number) {
  * Visible cases that share outside observables with this one, most shared first. Looks at the 200 most sighted observables
  * of the case, and at 200 cases for each: one that more cases name says nothing about kinship.
  */
-export async function listSimilar(tx: TenantTx, id: string, limit: number): Promise<{ case: CaseRow; shared: string[] }[]> {
+export async function listSimilar(
+  tx: TenantTx,
+  id: string,
+  limit: number,
+): Promise<{ case: CaseRow; shared: string[] }[]> {
   const { rows } = await sql<{ case_id: string; shared: string[] }>`
     select other.case_id, (array_agg(own.value order by own.sightings desc, own.value))[1:20] as shared
     from (select type, value, sightings from case_observables
@@ -60,7 +68,13 @@ export async function listSimilar(tx: TenantTx, id: string, limit: number): Prom
     group by other.case_id order by count(*) desc, other.case_id desc limit ${limit}
   `.execute(tx.db)
   if (rows.length === 0) return []
-  const cases = await caseRows(tx).where('c.id', 'in', rows.map((row) => row.case_id)).execute()
+  const cases = await caseRows(tx)
+    .where(
+      'c.id',
+      'in',
+      rows.map((row) => row.case_id),
+    )
+    .execute()
   const byId = new Map(cases.map((row) => [row.id, caseRowOf(row)]))
   return rows.flatMap(({ case_id, shared }) => {
     const found = byId.get(case_id)

@@ -13,7 +13,12 @@ export type ObservableRow = {
 const columns = ['id', 'type', 'value', 'internal', 'verdict', 'sightings'] as const
 
 /** The observables of a case in the order they came. */
-export function listObservables(tx: TenantTx, caseId: string, after: string | null, limit: number): Promise<ObservableRow[]> {
+export function listObservables(
+  tx: TenantTx,
+  caseId: string,
+  after: string | null,
+  limit: number,
+): Promise<ObservableRow[]> {
   let query = tx.db
     .selectFrom('case_observables')
     .select(columns)
@@ -37,10 +42,23 @@ export async function findObservable(tx: TenantTx, caseId: string, id: string): 
 }
 
 /** @returns those that the case did not have yet */
-export function insertObservables(tx: TenantTx, caseId: string, found: readonly { type: string; value: string; internal: boolean }[]): Promise<ObservableRow[]> {
+export function insertObservables(
+  tx: TenantTx,
+  caseId: string,
+  found: readonly { type: string; value: string; internal: boolean }[],
+): Promise<ObservableRow[]> {
   return tx.db
     .insertInto('case_observables')
-    .values(found.map(({ type, value, internal }) => ({ organization_id: tx.organizationId, case_id: caseId, type, value, internal, sightings: 0 })))
+    .values(
+      found.map(({ type, value, internal }) => ({
+        organization_id: tx.organizationId,
+        case_id: caseId,
+        type,
+        value,
+        internal,
+        sightings: 0,
+      })),
+    )
     .onConflict((conflict) => conflict.expression(sql`organization_id, case_id, type, md5(value)`).doNothing())
     .returning(columns)
     .execute()
@@ -60,7 +78,7 @@ export async function setVerdict(tx: TenantTx, caseId: string, id: string, verdi
 export async function countSightings(tx: TenantTx, caseId: string, alertIds: readonly string[]): Promise<void> {
   await sql`
     insert into case_observables (organization_id, case_id, type, value, internal, sightings)
-    select ${tx.organizationId}, ${caseId}::uuid, o.type, o.value, bool_and(o.internal), count(*)
+    select ${tx.organizationId}::uuid, ${caseId}::uuid, o.type, o.value, bool_and(o.internal), count(*)
     from alert_observables o
     where o.organization_id = ${tx.organizationId} and o.alert_id = any(${[...alertIds]}::uuid[])
     group by o.type, o.value
@@ -76,7 +94,7 @@ export async function countSightings(tx: TenantTx, caseId: string, alertIds: rea
 export async function recountSightings(tx: TenantTx, caseId: string, alertIds: readonly string[]): Promise<void> {
   await sql`
     insert into case_observables (organization_id, case_id, type, value, internal, sightings)
-    select ${tx.organizationId}, ${caseId}::uuid, o.type, o.value, bool_and(o.internal), count(*)
+    select ${tx.organizationId}::uuid, ${caseId}::uuid, o.type, o.value, bool_and(o.internal), count(*)
     from alerts a
     join alert_observables o on o.organization_id = a.organization_id and o.alert_id = a.id
     where a.organization_id = ${tx.organizationId} and a.case_id = ${caseId}::uuid
@@ -100,5 +118,9 @@ export async function moveObservables(tx: TenantTx, from: string, into: string):
                         > array_position(array['unknown', 'benign', 'suspicious', 'malicious'], case_observables.verdict)
                      then excluded.verdict else case_observables.verdict end
   `.execute(tx.db)
-  await tx.db.deleteFrom('case_observables').where('organization_id', '=', tx.organizationId).where('case_id', '=', from).execute()
+  await tx.db
+    .deleteFrom('case_observables')
+    .where('organization_id', '=', tx.organizationId)
+    .where('case_id', '=', from)
+    .execute()
 }

@@ -44,10 +44,20 @@ export async function findTask(tx: TenantTx, caseId: string, id: string): Promis
   return row ? taskOf(row) : null
 }
 
-export async function insertTask(tx: TenantTx, task: { id: string; caseId: string; title: string; assigneeId: string | null; now: Date }): Promise<void> {
+export async function insertTask(
+  tx: TenantTx,
+  task: { id: string; caseId: string; title: string; assigneeId: string | null; now: Date },
+): Promise<void> {
   await tx.db
     .insertInto('case_tasks')
-    .values({ organization_id: tx.organizationId, id: task.id, case_id: task.caseId, title: task.title, assignee_id: task.assigneeId, created_at: task.now })
+    .values({
+      organization_id: tx.organizationId,
+      id: task.id,
+      case_id: task.caseId,
+      title: task.title,
+      assignee_id: task.assigneeId,
+      created_at: task.now,
+    })
     .execute()
 }
 

@@ -37,7 +37,13 @@ export async function insertEntry(tx: TenantTx, entry: NewEntry): Promise<string
 }
 
 /** What happened in a case, newest first, after the given entry. */
-export async function listEntries(tx: TenantTx, caseId: string, kinds: readonly TimelineKind[] | undefined, after: string | null, limit: number) {
+export async function listEntries(
+  tx: TenantTx,
+  caseId: string,
+  kinds: readonly TimelineKind[] | undefined,
+  after: string | null,
+  limit: number,
+) {
   let query = tx.db
     .selectFrom('case_timeline')
     .select(['id', 'at', 'kind', 'actor_kind', 'actor_id', 'actor_name', 'text', 'facts', 'audit_event_id'])

@@ -1,0 +1,42 @@
+import { StartError } from '@redoubt/server'
+import { Command } from 'commander'
+import { addClientCommands } from './client-commands.ts'
+
+const program = new Command('redoubt')
+  .description('Redoubt, the security-operations platform that assumes it will be breached.')
+  .showHelpAfterError('(redoubt --help lists the commands, redoubt COMMAND --help teaches one)')
+  .configureHelp({ showGlobalOptions: false })
+
+program
+  .command('start')
+  .summary('start the platform and its runner')
+  .description(
+    'Starts PostgreSQL, every service and one runner on this machine, and prints the console’s address. The first start makes keys and prints a one-time set-up link. Everything lives in REDOUBT_HOME (default ./.redoubt); set DATABASE_URL to use a PostgreSQL 18 of your own.',
+  )
+  .action(async () => {
+    const { start } = await import('./start.ts')
+    await start()
+  })
+
+program
+  .command('demo')
+  .summary('show the whole story on a temporary home')
+  .description(
+    'A provider with two clients receives alerts of five vendors, opens a case and answers it with a signed plan that a person approves; then the console stays open.',
+  )
+  .option('--once', 'end after the story')
+  .option('--json', 'end with the trail as one line of JSON')
+  .action(async (options: { once?: true; json?: true }) => {
+    const { demo } = await import('./demo/demo.ts')
+    await demo({ once: options.once === true, json: options.json === true })
+  })
+
+addClientCommands(program)
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (!(error instanceof StartError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,200 @@
+import type { Runner } from '@redoubt/contract'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { getRouteApi } from '@tanstack/react-router'
+import { useState } from 'react'
+import { useApi, useMay } from '../../api/session.tsx'
+import { Tag } from '../../components/badges.tsx'
+import { Button } from '../../components/button.tsx'
+import { Ago, Moment, useNow } from '../../components/clock.tsx'
+import { CopyField } from '../../components/copy-field.tsx'
+import { Dialog, DialogActions } from '../../components/dialog.tsx'
+import { EmptyState, ErrorNote, ErrorState, Skeleton } from '../../components/feedback.tsx'
+import { fieldErrorOf, TextField } from '../../components/fields.tsx'
+import { Icon } from '../../components/icon.tsx'
+import { PageHeader } from '../../components/page-header.tsx'
+import { PlainTable } from '../../components/plain-table.tsx'
+import { announce } from '../../components/toast.tsx'
+
+const route = getRouteApi('/o/$slug/runners')
+
+/** Seen within this long, a runner counts as present. */
+const presentMs = 90_000
+
+/** The organization's own runners: the only places where its plans are executed. */
+export function RunnersPage() {
+  const { trpc, queries } = useApi()
+  const { do: doing } = route.useSearch()
+  const navigate = route.useNavigate()
+  const may = useMay()
+  const [revoking, setRevoking] = useState<Runner | null>(null)
+  const runners = useQuery(trpc.runners.list.queryOptions({}, { refetchInterval: 30_000 }), queries)
+  const items = runners.data?.items ?? []
+  const enrol = may('runner:manage') && (
+    <Button tone="primary" icon="plus" onPress={() => void navigate({ search: { do: 'invite' } })}>
+      Enrol runner
+    </Button>
+  )
+  return (
+    <>
+      <PageHeader title="Runners">{enrol}</PageHeader>
+      <div className="border-t border-line">
+        {runners.isPending && <Skeleton rows={3} />}
+        {runners.isError && <ErrorState error={runners.error} retry={() => void runners.refetch()} />}
+        {runners.data && items.length === 0 && (
+          <EmptyState icon="runner" title="No runner yet" action={enrol}>
+            A runner stands in your own network and executes only plans that are signed for it. Without one, playbooks
+            cannot run.
+          </EmptyState>
+        )}
+        {items.length > 0 && (
+          <PlainTable
+            label="Runners"
+            rows={items}
+            idOf={(runner) => runner.id}
+            columns={[
+              {
+                header: 'Runner',
+                cell: (runner) => (
+                  <span className="flex items-center gap-2">
+                    <span className={`font-medium ${runner.revoked ? 'text-faint line-through' : ''}`}>
+                      {runner.name}
+                    </span>
+                    <Presence runner={runner} />
+                  </span>
+                ),
+              },
+              {
+                header: 'Address',
+                cell: (runner) => <span className="font-mono text-xs break-all text-quiet">{runner.url}</span>,
+              },
+              {
+                header: 'Key',
+                className: 'max-lg:hidden',
+                cell: (runner) => <span className="font-mono text-xs break-all text-quiet">{runner.keyId}</span>,
+              },
+              {
+                header: 'Enrolled',
+                className: 'sm:w-36 max-md:hidden',
+                cell: (runner) => (
+                  <span className="text-xs text-quiet">
+                    <Moment at={runner.enrolledAt} />
+                  </span>
+                ),
+              },
+              {
+                header: '',
+                className: 'sm:w-28 text-right',
+                cell: (runner) =>
+                  may('runner:manage') &&
+                  !runner.revoked && (
+                    <Button size="small" tone="ghost" className="text-danger" onPress={() => setRevoking(runner)}>
+                      Revoke
+                    </Button>
+                  ),
+              },
+            ]}
+          />
+        )}
+      </div>
+      {doing === 'invite' && <EnrolDialog onClose={() => void navigate({ search: {}, replace: true })} />}
+      {revoking && <RevokeDialog runner={revoking} onClose={() => setRevoking(null)} />}
+    </>
+  )
+}
+
+function Presence({ runner }: { runner: Runner }) {
+  const now = useNow()
+  if (runner.revoked) return <Tag icon="stop">Revoked</Tag>
+  if (runner.lastSeenAt === null) return <Tag icon="clock">Not seen yet</Tag>
+  const isPresent = now - Date.parse(runner.lastSeenAt) < presentMs
+  return isPresent ? (
+    <Tag icon="check" strong>
+      Present
+    </Tag>
+  ) : (
+    <span className="inline-flex items-center gap-1 text-xs text-danger">
+      <Icon name="warning" className="scale-75" />
+      Last seen <Ago at={runner.lastSeenAt} />
+    </span>
+  )
+}
+
+function EnrolDialog({ onClose }: { onClose: () => void }) {
+  const { trpc, queries } = useApi()
+  const [name, setName] = useState('')
+  const invite = useMutation(trpc.runners.invite.mutationOptions(), queries)
+  if (invite.data) {
+    return (
+      <Dialog title={`Enrol ${name}`} onClose={onClose} wide insist>
+        <CopyField label="Run this where the runner shall stand" value={invite.data.command} />
+        <CopyField
+          label="Enrolment token"
+          value={invite.data.token}
+          hint="Shown once. It works one time, within an hour."
+        />
+        <DialogActions>
+          <Button tone="primary" onPress={onClose}>
+            Done
+          </Button>
+        </DialogActions>
+      </Dialog>
+    )
+  }
+  return (
+    <Dialog title="Enrol a runner" onClose={onClose}>
+      <form
+        className="flex flex-col gap-4"
+        onSubmit={(event) => {
+          event.preventDefault()
+          invite.mutate({ name })
+        }}
+      >
+        <TextField
+          label="Name"
+          value={name}
+          onChange={setName}
+          autoFocus
+          isRequired
+          hint="Where it stands, such as “Vienna data centre”."
+          error={fieldErrorOf(invite.error, 'name')}
+        />
+        <ErrorNote error={invite.error} />
+        <DialogActions>
+          <Button onPress={onClose}>Cancel</Button>
+          <Button type="submit" tone="primary" busy={invite.isPending}>
+            Make the token
+          </Button>
+        </DialogActions>
+      </form>
+    </Dialog>
+  )
+}
+
+function RevokeDialog({ runner, onClose }: { runner: Runner; onClose: () => void }) {
+  const { trpc, queries } = useApi()
+  const revoke = useMutation(
+    trpc.runners.revoke.mutationOptions({
+      onSuccess: () => {
+        announce(`${runner.name} was revoked`)
+        onClose()
+        return queries.invalidateQueries(trpc.runners.pathFilter())
+      },
+    }),
+    queries,
+  )
+  return (
+    <Dialog title={`Revoke ${runner.name}?`} onClose={onClose}>
+      <p className="text-sm text-quiet">
+        No plan is sent to it and no report of it is taken any more. A run that it holds fails visibly. There is no way
+        back: it would have to be enrolled anew.
+      </p>
+      <ErrorNote error={revoke.error} />
+      <DialogActions>
+        <Button onPress={onClose}>Keep</Button>
+        <Button tone="danger" busy={revoke.isPending} onPress={() => revoke.mutate({ id: runner.id })}>
+          Revoke
+        </Button>
+      </DialogActions>
+    </Dialog>
+  )
+}

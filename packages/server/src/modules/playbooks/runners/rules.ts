@@ -1,0 +1,43 @@
+import ipaddr from 'ipaddr.js'
+import { AppError } from '../../../platform/app-error.ts'
+import type { Config } from '../../../platform/config.ts'
+
+/** An enrolment token works once, within this time, in milliseconds. */
+export const enrolmentMs = 60 * 60_000
+
+/**
+ * The origin that plans are pushed to. Nothing but scheme, host and port: with a path, a query or a password the one who
+ * enrols could aim the platform's own request at any address inside its network. @throws AppError bad_request
+ */
+export function runnerOrigin(url: string): string {
+  const parsed = new URL(url)
+  const refuse = (message: string) =>
+    new AppError('bad_request', 'The input is not valid; `errors` says where.', { fields: [{ path: 'url', message }] })
+  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '' || parsed.username !== '' || parsed.password !== '') {
+    throw refuse('must be scheme, host and port alone, such as https://runner.example.com:5678')
+  }
+  if (isRefusedAddress(parsed.hostname)) throw refuse('must be an address of a runner, not one of the network itself')
+  return parsed.origin
+}
+
+/** No runner lives there, but metadata services of clouds do, and everything at once. `host` may be a name: then false. */
+export function isRefusedAddress(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  if (!ipaddr.isValid(bare)) return false
+  const range = ipaddr.process(bare).range()
+  return ['linkLocal', 'unspecified', 'multicast', 'broadcast', 'reserved'].includes(range)
+}
+
+/**
+ * Where runners reach the platform's REST API: the public address, or on a machine without a reverse proxy, where the
+ * console is reached on the port of `web`, the port of `api` beside it.
+ */
+export function apiAddress({ publicUrl, ports }: Pick<Config, 'publicUrl' | 'ports'>): string {
+  const url = new URL(publicUrl)
+  if (url.port === '' || url.port !== String(ports.web)) return publicUrl
+  url.port = String(ports.api)
+  return url.origin
+}
+
+/** What to type where the runner shall stand. */
+export const startCommand = (control: string, token: string): string => `npm run runner -- --enrol ${control} ${token}`

@@ -1,0 +1,293 @@
+import { randomUUIDv7 } from 'node:crypto'
+import type { OrganizationId } from '@redoubt/contract'
+import { sealTenantContext } from '@redoubt/trust'
+import { sql } from 'kysely'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { serviceRoles } from '../src/platform/installation.ts'
+import { refuseUnsafeRole } from '../src/platform/prepare-database.ts'
+import { inSystem, inTenant, systemReasons, type TenantTx } from '../src/platform/tenant-tx.ts'
+import { startTestPlatform, type TestOrganization, type TestPerson, type TestPlatform } from './harness.ts'
+
+let t: TestPlatform
+let a: TestOrganization
+let b: TestOrganization
+let adminA: TestPerson
+beforeAll(async () => {
+  t = await startTestPlatform()
+  a = await t.organization()
+  b = await t.organization()
+  adminA = await t.member(a)
+  await t.member(b)
+  for (const organization of [a, b]) {
+    await t.admin.query(
+      `insert into cases (organization_id, number, title, severity, tlp, opened_at, opened_by, updated_at) values ($1, 1, 'A case', 2, 'AMBER', now(), 'x', now())`,
+      [organization.id],
+    )
+  }
+})
+afterAll(() => t.stop())
+
+const openTables = ['migrations', 'context_keys']
+
+describe('the catalogue (TEN-1)', () => {
+  it('every table forces row security, has a policy and carries its organization', async () => {
+    const { rows } = await t.admin.query<{ name: string; forced: boolean; policies: number; organization: boolean }>(`
+      select c.relname as name, c.relrowsecurity and c.relforcerowsecurity as forced,
+        (select count(*)::int from pg_policy p where p.polrelid = c.oid) as policies,
+        exists (select 1 from pg_attribute where attrelid = c.oid and attname = 'organization_id') as organization
+      from pg_class c where c.relnamespace = 'redoubt'::regnamespace and c.relkind in ('r', 'p') order by 1`)
+    expect(rows.length).toBeGreaterThan(30)
+    const tenantless = ['organizations', 'users', 'credentials', 'refresh_tokens', 'set_up']
+    for (const row of rows.filter((each) => !openTables.includes(each.name))) {
+      expect(row, row.name).toMatchObject({
+        forced: true,
+        organization: tenantless.includes(row.name) ? row.organization : true,
+      })
+      expect(row.policies, row.name).toBeGreaterThan(0)
+    }
+  })
+
+  it('no application role owns, inherits, bypasses or may create anything', async () => {
+    const { rows } = await t.admin.query(
+      `
+      select r.rolname, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb, r.rolreplication,
+        (select count(*)::int from pg_auth_members m where m.member = r.oid) as memberships,
+        (select count(*)::int from pg_class c where c.relowner = r.oid) as owned,
+        has_database_privilege(r.oid, current_database(), 'CREATE') as creates,
+        has_database_privilege(r.oid, current_database(), 'TEMP') as temp,
+        has_schema_privilege(r.oid, 'redoubt', 'CREATE') or has_schema_privilege(r.oid, 'public', 'CREATE') as schema_creates
+      from pg_roles r where r.rolname = any($1) order by 1`,
+      [serviceRoles],
+    )
+    expect(rows).toHaveLength(serviceRoles.length)
+    for (const row of rows) {
+      expect(row).toMatchObject({
+        rolsuper: false,
+        rolbypassrls: false,
+        rolcreaterole: false,
+        rolcreatedb: false,
+        rolreplication: false,
+        memberships: 0,
+        owned: 0,
+        creates: false,
+        temp: false,
+        schema_creates: false,
+      })
+    }
+  })
+
+  it('no application role reads the context keys or changes the audit log', async () => {
+    const { rows } = await t.admin.query<{ role: string; bad: boolean }>(
+      `
+      select r as role, has_table_privilege(r, 'redoubt.context_keys', 'SELECT')
+        or has_table_privilege(r, 'redoubt.audit_events', 'UPDATE') or has_table_privilege(r, 'redoubt.audit_events', 'DELETE')
+        or has_table_privilege(r, 'redoubt.audit_log', 'UPDATE') or has_table_privilege(r, 'redoubt.audit_log', 'DELETE') as bad
+      from unnest($1::text[]) r`,
+      [serviceRoles],
+    )
+    expect(rows.filter((row) => row.bad)).toEqual([])
+  })
+
+  it('every reason for work outside a tenant is used by a row policy, and none else is', async () => {
+    const { rows } = await t.admin.query<{ expression: string }>(`
+      select coalesce(pg_get_expr(polqual, polrelid), '') || coalesce(pg_get_expr(polwithcheck, polrelid), '') as expression from pg_policy
+      where polrelid in (select oid from pg_class where relnamespace = 'redoubt'::regnamespace)`)
+    const used = new Set(
+      rows.flatMap((row) =>
+        row.expression.includes('reason()') ? [...row.expression.matchAll(/'([a-z-]+)'::text/g)].map((m) => m[1]) : [],
+      ),
+    )
+    expect([...used].sort()).toEqual([...systemReasons].sort())
+  })
+})
+
+describe('the boot check', () => {
+  it('accepts the roles as they are', async () => {
+    const client = await t.databases.redoubt_web.pool.connect()
+    await refuseUnsafeRole(client, 'redoubt_web')
+    client.release()
+  })
+  test.each([
+    [
+      'a superuser',
+      `alter role redoubt_worker superuser`,
+      `alter role redoubt_worker nosuperuser`,
+      /superuser or bypasses/,
+    ],
+    [
+      'BYPASSRLS',
+      `alter role redoubt_worker bypassrls`,
+      `alter role redoubt_worker nobypassrls`,
+      /superuser or bypasses/,
+    ],
+    [
+      'a table without forced row security',
+      `alter table cases no force row level security`,
+      `alter table cases force row level security`,
+      /not forced on cases/,
+    ],
+    [
+      'the owner’s group',
+      `grant redoubt_owner to redoubt_worker`,
+      `revoke redoubt_owner from redoubt_worker`,
+      /owns tables/,
+    ],
+  ])('refuses %s with a sentence', async (_what, weaken, mend, sentence) => {
+    await t.admin.query(weaken)
+    const client = await t.databases.redoubt_worker.pool.connect()
+    try {
+      await expect(refuseUnsafeRole(client, 'redoubt_worker')).rejects.toThrow(sentence)
+    } finally {
+      client.release()
+      await t.admin.query(mend)
+    }
+  })
+})
+
+describe('the signed context (TEN-2)', () => {
+  const seen = (tx: TenantTx) => tx.db.selectFrom('cases').select('organization_id').execute()
+
+  it('shows one tenant’s rows and no other’s', async () => {
+    expect(await inTenant(t.databases.redoubt_web, a.id, adminA, seen)).toEqual([{ organization_id: a.id }])
+  })
+
+  it('shows nothing without a context', async () => {
+    const { rows } = await t.databases.redoubt_web.pool.query('select * from redoubt.cases')
+    expect(rows).toEqual([])
+  })
+
+  it('shows nothing after the transaction that had one', async () => {
+    const pool = new pg.Pool({ ...t.loginOf('redoubt_web'), max: 1 })
+    await inTenant({ ...t.databases.redoubt_web, pool }, a.id, adminA, seen)
+    expect((await pool.query('select * from redoubt.cases')).rows).toEqual([])
+    await pool.end()
+  })
+
+  const contextFor = (
+    pid: number,
+    key = t.databases.redoubt_web.contextKey.reveal(),
+    expiresAt = new Date(Date.now() + 60_000),
+  ) =>
+    sealTenantContext(
+      { kind: 'user', organizationId: b.id, userId: adminA.userId, role: 'admin' },
+      { expiresAt, backendPid: pid },
+      key,
+    )
+  const readAs = async (context: (pid: number) => string) => {
+    const client = new pg.Client(t.loginOf('redoubt_web'))
+    await client.connect()
+    try {
+      await client.query('begin')
+      await client.query(`select set_config('app.context', $1, true)`, [
+        context((client as unknown as { processID: number }).processID),
+      ])
+      return (await client.query('select organization_id from redoubt.cases')).rows
+    } finally {
+      await client.end()
+    }
+  }
+  it('with the right key it opens the other tenant: what stops the forgeries below is the key', async () => {
+    expect(await readAs((pid) => contextFor(pid))).toEqual([{ organization_id: b.id }])
+  })
+  it('refuses another role’s key', async () => {
+    await expect(readAs((pid) => contextFor(pid, t.databases.redoubt_worker.contextKey.reveal()))).rejects.toThrow(
+      'forged tenant context',
+    )
+  })
+  it('refuses a changed organization under a true MAC', async () => {
+    await expect(readAs((pid) => contextFor(pid).replace(b.id, a.id))).rejects.toThrow('forged tenant context')
+  })
+  it('refuses the context of another connection', async () => {
+    await expect(readAs((pid) => contextFor(pid + 1))).rejects.toThrow('tenant context of another connection')
+  })
+  it('refuses an expired context', async () => {
+    await expect(readAs((pid) => contextFor(pid, undefined, new Date(Date.now() - 1000)))).rejects.toThrow(
+      'expired tenant context',
+    )
+  })
+  it('refuses text that is no context at all', async () => {
+    await expect(readAs(() => 'x'.repeat(80))).rejects.toThrow()
+  })
+})
+
+describe('a transaction’s handle', () => {
+  it('throws once its function has returned, so it cannot be smuggled into another tenant’s', async () => {
+    let smuggled: TenantTx | undefined
+    await inTenant(t.databases.redoubt_web, a.id, adminA, async (tx) => {
+      smuggled = tx
+    })
+    await expect((smuggled as TenantTx).db.selectFrom('cases').selectAll().execute()).rejects.toThrow('has ended')
+  })
+
+  it('rolls back what a failing function wrote', async () => {
+    await expect(
+      inTenant(t.databases.redoubt_web, a.id, adminA, async ({ db }) => {
+        await db.updateTable('cases').set({ title: 'changed' }).where('organization_id', '=', a.id).execute()
+        throw new Error('half-way')
+      }),
+    ).rejects.toThrow('half-way')
+    expect((await t.admin.query('select title from cases where organization_id = $1', [a.id])).rows).toEqual([
+      { title: 'A case' },
+    ])
+  })
+
+  it('writes nothing in read mode', async () => {
+    await expect(
+      inTenant(
+        t.databases.redoubt_web,
+        a.id,
+        adminA,
+        ({ db }) => db.updateTable('cases').set({ title: 'changed' }).execute(),
+        'read',
+      ),
+    ).rejects.toThrow('read-only')
+  })
+})
+
+describe('writing across the wall', () => {
+  it('refuses a row of another organization', async () => {
+    await expect(
+      inTenant(t.databases.redoubt_web, a.id, adminA, ({ db }) =>
+        db.insertInto('counters').values({ organization_id: b.id, name: 'case', value: 9 }).execute(),
+      ),
+    ).rejects.toThrow('row-level security')
+  })
+  it('changes no row of another organization, even without a WHERE', async () => {
+    await inTenant(t.databases.redoubt_web, a.id, adminA, ({ db }) => sql`update cases set title = 'mine'`.execute(db))
+    expect((await t.admin.query('select title from cases where organization_id = $1', [b.id])).rows).toEqual([
+      { title: 'A case' },
+    ])
+  })
+  it('puts no job on the queue for another organization', async () => {
+    await inTenant(t.databases.redoubt_web, a.id, adminA, ({ db }) =>
+      sql`select redoubt.enqueue('runs.push', ${JSON.stringify({ runId: randomUUIDv7(), organizationId: b.id })}::jsonb)`.execute(
+        db,
+      ),
+    )
+    const { rows } = await t.admin.query<{ payload: { organizationId: OrganizationId } }>(
+      `select payload from graphile_worker._private_jobs`,
+    )
+    expect(rows.map((row) => row.payload.organizationId)).toEqual([a.id])
+  })
+  it('takes no task that is not on the list', async () => {
+    await expect(
+      inTenant(t.databases.redoubt_web, a.id, adminA, ({ db }) =>
+        sql`select redoubt.enqueue('anything', '{}'::jsonb)`.execute(db),
+      ),
+    ).rejects.toThrow('unknown task')
+  })
+  it('makes no temporary table that would shadow a real one for the next tenant', async () => {
+    await expect(
+      inTenant(t.databases.redoubt_web, a.id, adminA, ({ db }) => sql`create temp table cases (id int)`.execute(db)),
+    ).rejects.toThrow('permission denied')
+  })
+})
+
+test('work outside a tenant sees no tenant’s cases, whatever its reason', async () => {
+  for (const reason of systemReasons) {
+    expect(
+      await inSystem(t.databases.redoubt_web, reason, ({ db }) => db.selectFrom('cases').selectAll().execute()),
+    ).toEqual([])
+  }
+})
