@@ -96,11 +96,16 @@ create policy self on redoubt.memberships for select
 create policy system on redoubt.memberships
   using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'))
   with check ((select redoubt.reason()) in ('set-up', 'invitation'));
+-- A function, because the policies of organizations ask memberships in turn, which PostgreSQL refuses as recursion.
+create function redoubt.provides_for(client uuid) returns boolean
+language plpgsql stable set search_path = pg_catalog as $$
+begin
+  return exists (select 1 from redoubt.organizations o where o.id = client and o.provider_id = redoubt.organization());
+end $$;
 -- A provider makes the first membership of a client it has just created.
 create policy provider on redoubt.memberships for insert
   with check (user_id = (select redoubt.person()) and role = 'admin' and (select redoubt.role()) = 'admin'
-    and exists (select 1 from redoubt.organizations o
-                where o.id = organization_id and o.provider_id = (select redoubt.organization())));
+    and redoubt.provides_for(organization_id));
 
 create policy tenant on redoubt.organizations for select
   using (id = (select redoubt.organization()) or provider_id = (select redoubt.organization()));

@@ -13,6 +13,7 @@ grant execute on function redoubt.sees_case(uuid), redoubt.restrict_alert(), red
   to redoubt_web, redoubt_api, redoubt_ingestion, redoubt_worker, redoubt_workflow;
 
 -- Operations, the same on both transports.
+grant execute on function redoubt.provides_for(uuid) to redoubt_web, redoubt_api;
 grant select, insert on redoubt.organizations to redoubt_web, redoubt_api;
 grant select, insert on redoubt.users to redoubt_web, redoubt_api;
 grant select, insert, update on redoubt.credentials to redoubt_web, redoubt_api;

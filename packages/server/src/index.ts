@@ -1,4 +1,6 @@
 /** The door for the command line: configuration, start, and the errors it prints. */
 export { StartError } from './platform/app-error.ts'
 export { type Config, configOf, defaultLimits, readConfig } from './platform/config.ts'
+export { type Installation, type ServiceRole, serviceRoles } from './platform/installation.ts'
+export { createOwner, type DatabaseAddress, type Login, prepareDatabase, withClient } from './platform/prepare-database.ts'
 export { type Platform, startPlatform } from './services/platform.ts'

@@ -108,39 +108,25 @@ describe('the boot check', () => {
     await refuseUnsafeRole(client, 'redoubt_web')
     client.release()
   })
+  // Roles belong to the whole cluster, so each weakness gets a role of its own.
   test.each([
-    [
-      'a superuser',
-      `alter role redoubt_worker superuser`,
-      `alter role redoubt_worker nosuperuser`,
-      /superuser or bypasses/,
-    ],
-    [
-      'BYPASSRLS',
-      `alter role redoubt_worker bypassrls`,
-      `alter role redoubt_worker nobypassrls`,
-      /superuser or bypasses/,
-    ],
-    [
-      'a table without forced row security',
-      `alter table cases no force row level security`,
-      `alter table cases force row level security`,
-      /not forced on cases/,
-    ],
-    [
-      'the owner’s group',
-      `grant redoubt_owner to redoubt_worker`,
-      `revoke redoubt_owner from redoubt_worker`,
-      /owns tables/,
-    ],
-  ])('refuses %s with a sentence', async (_what, weaken, mend, sentence) => {
-    await t.admin.query(weaken)
-    const client = await t.databases.redoubt_worker.pool.connect()
+    ['a superuser', (role: string) => `alter role ${role} superuser`, /superuser or bypasses/],
+    ['BYPASSRLS', (role: string) => `alter role ${role} bypassrls`, /superuser or bypasses/],
+    ['a role that owns a table', (role: string) => `alter table counters owner to ${role}`, /owns tables/],
+    ['a member of the owner', (role: string) => `grant redoubt_owner to ${role}`, /owns tables/],
+    ['an unforced table', () => 'alter table counters no force row level security', /not forced on counters/],
+  ] as const)('refuses %s with a sentence', async (_what, weaken, sentence) => {
+    const role = `probe_${randomUUIDv7().replaceAll('-', '')}`
+    await t.admin.query(`create role ${role} login password 'probe'; grant usage on schema redoubt to ${role}`)
+    await t.admin.query(weaken(role))
+    const client = new pg.Client({ ...t.loginOf('redoubt_web'), user: role, password: 'probe' })
+    await client.connect()
     try {
-      await expect(refuseUnsafeRole(client, 'redoubt_worker')).rejects.toThrow(sentence)
+      await expect(refuseUnsafeRole(client, role)).rejects.toThrow(sentence)
     } finally {
-      client.release()
-      await t.admin.query(mend)
+      await client.end()
+      await t.admin.query('alter table counters owner to redoubt_owner; alter table counters force row level security')
+      await t.admin.query(`drop owned by ${role}; drop role ${role}`)
     }
   })
 })
@@ -158,7 +144,7 @@ describe('the signed context (TEN-2)', () => {
   })
 
   it('shows nothing after the transaction that had one', async () => {
-    const pool = new pg.Pool({ ...t.loginOf('redoubt_web'), max: 1 })
+    const pool = new pg.Pool({ ...t.loginOf('redoubt_web'), max: 1, options: '-c search_path=redoubt' })
     await inTenant({ ...t.databases.redoubt_web, pool }, a.id, adminA, seen)
     expect((await pool.query('select * from redoubt.cases')).rows).toEqual([])
     await pool.end()

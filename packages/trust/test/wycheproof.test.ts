@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { verifyCompactJws } from '../src/compact-jws.ts'
 import { verifyEd25519 } from '../src/ed25519.ts'
-import { type KeySet, verifyHmacSha256, verifySignature } from '../src/index.ts'
+import { type KeySet, openSealed, verifyHmacSha256, verifySignature } from '../src/index.ts'
 import { importVerifyingKey, type VerifyingKey } from '../src/signing-key.ts'
 import { TrustError } from '../src/trust-error.ts'
 import { readVectors, vectorsAbsent } from './outside-data.ts'
@@ -66,6 +66,34 @@ describe.skipIf(vectorsAbsent)('Wycheproof', () => {
         if (verifyHmacSha256(hex(vector.key), hex(vector.msg), hex(vector.tag)) !== expected) wrong.push(label(vector))
       }
     expect(wrong).toEqual([])
+  })
+
+  test('AES-256-GCM with a 96-bit nonce: every verdict is the expected one, and what opens is the message', () => {
+    const wrong: string[] = []
+    let opened = 0
+    let refused = 0
+    const { testGroups } = read<
+      { keySize: number; ivSize: number; tagSize: number },
+      { key: string; iv: string; aad: string; msg: string; ct: string; tag: string }
+    >('aes_gcm')
+    for (const { keySize, ivSize, tagSize, tests } of testGroups) {
+      // The sealed form has no other sizes.
+      if (keySize !== 256 || ivSize !== 96 || tagSize !== 128) continue
+      for (const vector of tests) {
+        let message: string | undefined
+        try {
+          message = openSealed(hex(vector.key), hex(`01${vector.iv}${vector.ct}${vector.tag}`), hex(vector.aad)).toHex()
+        } catch (error) {
+          if (!(error instanceof TrustError && error.code === 'sealed_data')) throw error
+        }
+        if (message === undefined) refused += 1
+        else opened += 1
+        if (message !== (vector.result === 'valid' ? vector.msg : undefined)) wrong.push(label(vector))
+      }
+    }
+    expect(wrong).toEqual([])
+    expect(opened).toBeGreaterThan(30)
+    expect(refused).toBeGreaterThan(20)
   })
 
   test('JSON Web Signature: ES256 has the expected verdicts and no other algorithm is ever accepted', () => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { IngestReceipt } from '@redoubt/contract'
 import { type Client, createClient } from '@redoubt/sdk'
 import { configOf, readConfig } from '@redoubt/server'
 import { verifyAuditProof } from '@redoubt/trust'
@@ -151,8 +152,9 @@ async function sendAlerts(client: Client, ingestionUrl: string, trail: Trail): P
       },
       body: text,
     })
-    const receipt = (await response.json()) as { accepted: number; created: number; folded: number }
-    if (response.status !== 202) throw new Error(`ingestion answered ${response.status}: ${JSON.stringify(receipt)}`)
+    const receipt = (await response.json()) as IngestReceipt
+    if (response.status !== 202 || receipt.rejected.length > 0)
+      throw new Error(`ingestion answered ${response.status}: ${JSON.stringify(receipt)}`)
     trail.step(
       `${made.name} (${made.type}): ${receipt.accepted} accepted, ${receipt.created} new, ${receipt.folded} folded`,
     )

@@ -11,10 +11,25 @@ const severityColour: Record<Severity, string> = {
   informational: 'text-informational',
 }
 
+const severityMark: Record<Severity, string> = {
+  critical: 'text-critical-mark',
+  high: 'text-high-mark',
+  medium: 'text-medium-mark',
+  low: 'text-low-mark',
+  informational: 'text-informational-mark',
+}
+
 /** Each severity has a shape of its own, so that it reads without colour. */
 function SeverityShape({ severity }: { severity: Severity }) {
   return (
-    <svg aria-hidden="true" width="12" height="12" viewBox="0 0 12 12" className="shrink-0" fill="currentColor">
+    <svg
+      aria-hidden="true"
+      width="12"
+      height="12"
+      viewBox="0 0 12 12"
+      className={`shrink-0 ${severityMark[severity]}`}
+      fill="currentColor"
+    >
       {severity === 'critical' && <path d="M3.6.5h4.8l3.1 3.1v4.8l-3.1 3.1H3.6L.5 8.4V3.6z" />}
       {severity === 'high' && <path d="M6 .8L11.6 11H.4z" />}
       {severity === 'medium' && <path d="M6 .5L11.5 6 6 11.5.5 6z" />}
@@ -50,6 +65,22 @@ export function TlpBadge({ tlp }: { tlp: Tlp }) {
       className={`inline-flex h-5 items-center rounded-sm bg-black px-1.5 font-mono text-2xs font-medium whitespace-nowrap ring-1 ring-line ${tlpColour[tlp]}`}
     >
       TLP:{tlp}
+    </span>
+  )
+}
+
+/** The same in a table, where a black label on every row would shout: the colours as a small mark beside the word. */
+export function TlpMark({ tlp }: { tlp: Tlp }) {
+  return (
+    <span className="inline-flex items-center gap-1.5 text-xs whitespace-nowrap text-quiet">
+      <svg aria-hidden="true" width="12" height="12" viewBox="0 0 12 12" className={`shrink-0 ${tlpColour[tlp]}`}>
+        <rect width="12" height="12" rx="3" className="fill-black" />
+        <circle cx="6" cy="6" r="3" fill="currentColor" />
+      </svg>
+      <span>
+        <span className="sr-only">TLP:</span>
+        {tlp}
+      </span>
     </span>
   )
 }

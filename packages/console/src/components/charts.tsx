@@ -1,18 +1,20 @@
 import type { Severity } from '@redoubt/contract'
+import { useRef } from 'react'
 import { clockTime } from './clock.tsx'
+import { useWidth } from './width.ts'
 import { plural, severities, severityWords } from './words.ts'
 
 /*
- * Charts are plain SVG attributes: nothing is styled inline, nothing is measured in script, and each carries its
- * figures as text for those who do not see it.
+ * Charts are plain SVG attributes, so that the policy has no inline style to block. Each is drawn for the width it has,
+ * so that its words stay readable on a phone, and carries its figures as text for those who do not see it.
  */
 
-const fills: Record<Severity, string> = {
-  critical: 'fill-critical',
-  high: 'fill-high',
-  medium: 'fill-medium',
-  low: 'fill-low',
-  informational: 'fill-informational',
+export const severityFills: Record<Severity, string> = {
+  critical: 'fill-critical-mark',
+  high: 'fill-high-mark',
+  medium: 'fill-medium-mark',
+  low: 'fill-low-mark',
+  informational: 'fill-informational-mark',
 }
 
 /** A line without axes, for a table cell. */
@@ -72,15 +74,17 @@ export function AlertsOverTime({ buckets, hours, now }: { buckets: readonly Buck
   })
   const top = niceCeiling(Math.max(...columns.map((column) => column.total)))
   const total = columns.reduce((sum, column) => sum + column.total, 0)
-  const width = 720
+  const frame = useRef<HTMLElement>(null)
+  const width = Math.max(240, useWidth(frame))
   const height = 176
   const left = 32
   const bottom = 20
   const slot = (width - left) / hours
   const scale = (height - bottom - 8) / top
+  const labelEvery = Math.ceil(hours / Math.max(2, Math.floor(width / 84)))
   const label = `${plural(total, 'alert')} in the last ${hours} hours`
   return (
-    <figure>
+    <figure ref={frame} className="min-w-0">
       <svg role="img" aria-label={label} viewBox={`0 0 ${width} ${height}`} className="block w-full">
         {[0, 0.5, 1].map((share) => {
           const y = height - bottom - share * top * scale
@@ -124,11 +128,11 @@ export function AlertsOverTime({ buckets, hours, now }: { buckets: readonly Buck
                     width={Math.max(1, slot - 3)}
                     height={Math.max(1, barHeight - 0.75)}
                     rx="1"
-                    className={fills[severity]}
+                    className={severityFills[severity]}
                   />
                 )
               })}
-              {index % Math.ceil(hours / 8) === 0 && (
+              {index % labelEvery === 0 && (
                 <text x={x} y={height - 5} className="fill-faint text-2xs">
                   {clockTime(new Date(column.at).toISOString())}
                 </text>
@@ -141,7 +145,7 @@ export function AlertsOverTime({ buckets, hours, now }: { buckets: readonly Buck
         {severities.map((severity) => (
           <span key={severity} className="inline-flex items-center gap-1.5">
             <svg aria-hidden="true" width="8" height="8" viewBox="0 0 8 8">
-              <rect width="8" height="8" rx="2" className={fills[severity]} />
+              <rect width="8" height="8" rx="2" className={severityFills[severity]} />
             </svg>
             {severityWords[severity]}{' '}
             {columns.reduce((sum, column) => sum + (column.counts.get(severity) ?? 0), 0).toLocaleString('en')}
@@ -159,7 +163,8 @@ const targetMinutes: Partial<Record<Severity, number>> = { critical: 15, high: 6
 /** Time to respond per severity on one logarithmic axis: every case a mark, late ones hollow, the target a line. */
 export function ResponseTimes({ times }: { times: readonly ResponseTime[] }) {
   const shown = severities.filter((severity) => targetMinutes[severity] !== undefined)
-  const width = 720
+  const frame = useRef<HTMLDivElement>(null)
+  const width = Math.max(240, useWidth(frame))
   const left = 72
   const lane = 36
   const height = shown.length * lane + 24
@@ -175,54 +180,56 @@ export function ResponseTimes({ times }: { times: readonly ResponseTime[] }) {
     [4320, '3d'],
   ] as const
   return (
-    <svg
-      role="img"
-      aria-label={`Time to first response of ${plural(times.length, 'case')}: ${times.filter((time) => time.withinSla).length} in time`}
-      viewBox={`0 0 ${width} ${height}`}
-      className="block w-full"
-    >
-      {ticks.map(([minutes, label]) => (
-        <g key={label}>
-          <path d={`M${x(minutes)} 0V${height - 20}`} className="stroke-line" />
-          <text x={x(minutes)} y={height - 5} textAnchor="middle" className="fill-faint text-2xs">
-            {label}
-          </text>
-        </g>
-      ))}
-      {shown.map((severity, row) => {
-        const middle = row * lane + lane / 2
-        const target = targetMinutes[severity] ?? 0
-        return (
-          <g key={severity}>
-            <text x={0} y={middle + 4} className="fill-quiet text-xs">
-              {severityWords[severity]}
+    <div ref={frame} className="min-w-0">
+      <svg
+        role="img"
+        aria-label={`Time to first response of ${plural(times.length, 'case')}: ${times.filter((time) => time.withinSla).length} in time`}
+        viewBox={`0 0 ${width} ${height}`}
+        className="block w-full"
+      >
+        {ticks.map(([minutes, label]) => (
+          <g key={label}>
+            <path d={`M${x(minutes)} 0V${height - 20}`} className="stroke-line" />
+            <text x={x(minutes)} y={height - 5} textAnchor="middle" className="fill-faint text-2xs">
+              {label}
             </text>
-            <path
-              d={`M${x(target)} ${middle - 13}V${middle + 13}`}
-              className="stroke-ink"
-              strokeWidth="2"
-              strokeLinecap="round"
-            >
-              <title>{`Target ${target} minutes`}</title>
-            </path>
-            {times
-              .filter((time) => time.severity === severity)
-              .map((time, index) => (
-                <circle
-                  // biome-ignore lint/suspicious/noArrayIndexKey: marks have no identity of their own
-                  key={index}
-                  cx={x(time.minutes)}
-                  cy={middle + ((index * 7) % 15) - 7}
-                  r="3"
-                  className={time.withinSla ? 'fill-accent' : 'fill-surface stroke-danger'}
-                  fillOpacity={time.withinSla ? 0.7 : 1}
-                  strokeWidth={time.withinSla ? 0 : 1.5}
-                />
-              ))}
           </g>
-        )
-      })}
-    </svg>
+        ))}
+        {shown.map((severity, row) => {
+          const middle = row * lane + lane / 2
+          const target = targetMinutes[severity] ?? 0
+          return (
+            <g key={severity}>
+              <text x={0} y={middle + 4} className="fill-quiet text-xs">
+                {severityWords[severity]}
+              </text>
+              <path
+                d={`M${x(target)} ${middle - 13}V${middle + 13}`}
+                className="stroke-ink"
+                strokeWidth="2"
+                strokeLinecap="round"
+              >
+                <title>{`Target ${target} minutes`}</title>
+              </path>
+              {times
+                .filter((time) => time.severity === severity)
+                .map((time, index) => (
+                  <circle
+                    // biome-ignore lint/suspicious/noArrayIndexKey: marks have no identity of their own
+                    key={index}
+                    cx={x(time.minutes)}
+                    cy={middle + ((index * 7) % 15) - 7}
+                    r="3"
+                    className={time.withinSla ? 'fill-accent' : 'fill-surface stroke-danger'}
+                    fillOpacity={time.withinSla ? 0.7 : 1}
+                    strokeWidth={time.withinSla ? 0 : 1.5}
+                  />
+                ))}
+            </g>
+          )
+        })}
+      </svg>
+    </div>
   )
 }
 

@@ -78,7 +78,7 @@ export function SlaClock({ from, dueAt, respondedAt = null, stopped = false }: S
     const late = Date.parse(respondedAt) > due
     return (
       <span
-        className={`inline-flex items-center gap-1 text-xs whitespace-nowrap ${late ? 'text-danger' : 'text-quiet'}`}
+        className={`inline-flex items-center gap-1 align-middle text-xs whitespace-nowrap ${late ? 'text-danger' : 'text-quiet'}`}
       >
         <Icon name={late ? 'warning' : 'check'} className="scale-75" />
         {late ? 'Late, ' : ''}in {spanOf(took)}
@@ -89,7 +89,7 @@ export function SlaClock({ from, dueAt, respondedAt = null, stopped = false }: S
   const left = (due - present) / 1000
   if (left <= 0) {
     return (
-      <span className="inline-flex items-center gap-1 text-xs font-medium whitespace-nowrap text-danger">
+      <span className="inline-flex items-center gap-1 align-middle text-xs font-medium whitespace-nowrap text-danger">
         <Icon name="warning" className="scale-75" />
         {spanOf(-left)} over
       </span>
@@ -98,7 +98,7 @@ export function SlaClock({ from, dueAt, respondedAt = null, stopped = false }: S
   const share = Math.min(1, Math.max(0, (present - start) / Math.max(1, due - start)))
   return (
     <span
-      className="inline-flex items-center gap-2 text-xs whitespace-nowrap text-quiet"
+      className="inline-flex items-center gap-2 align-middle text-xs whitespace-nowrap text-quiet"
       title={`Due ${fullTime(dueAt)}`}
     >
       <svg aria-hidden="true" width="32" height="4" viewBox="0 0 32 4" className="shrink-0">

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react'
+import { type ReactNode, useId } from 'react'
 import {
   FieldError as AriaFieldError,
   TextArea as AriaTextArea,
@@ -9,6 +9,7 @@ import {
   type TextFieldProps,
 } from 'react-aria-components'
 import { failureOf } from '../api/failure.ts'
+import { NativeSelect } from './native-select.tsx'
 
 const box =
   'w-full rounded-md border border-control bg-surface text-base text-ink placeholder:text-faint focus:outline-2 focus:outline-offset-1 focus:outline-accent data-[invalid]:border-danger disabled:opacity-60'
@@ -68,26 +69,22 @@ export function SelectField<K extends string>({
   disabled,
   className = '',
 }: SelectProps<K>) {
+  const id = useId()
   return (
-    <label className={`flex flex-col gap-1 ${className}`}>
-      <span className={hideLabel ? 'sr-only' : 'text-sm font-medium'}>{label}</span>
-      <select
-        className={`${controlLook} pr-6`}
+    <div className={`flex flex-col gap-1 ${className}`}>
+      <label htmlFor={id} className={hideLabel ? 'sr-only' : 'text-sm font-medium'}>
+        {label}
+      </label>
+      <NativeSelect
+        id={id}
         value={value}
+        options={options}
+        onChange={onChange}
         disabled={disabled ?? false}
-        onChange={(event) => {
-          const chosen = options.find((option) => option.value === event.target.value)
-          if (chosen) onChange(chosen.value)
-        }}
-      >
-        {options.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.label}
-          </option>
-        ))}
-      </select>
+        className={`${controlLook} w-full`}
+      />
       {hint && <span className="text-xs text-faint">{hint}</span>}
-    </label>
+    </div>
   )
 }
 

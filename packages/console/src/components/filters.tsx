@@ -2,6 +2,7 @@ import type { Severity } from '@redoubt/contract'
 import { Button as AriaButton, Menu as AriaMenu, MenuItem, MenuTrigger, Popover } from 'react-aria-components'
 import { SeverityBadge } from './badges.tsx'
 import { Icon } from './icon.tsx'
+import { NativeSelect } from './native-select.tsx'
 import { severities } from './words.ts'
 
 const chip =
@@ -100,21 +101,13 @@ export function ChoiceFilter<K extends string>({
   onChange: (value: K | undefined) => void
 }) {
   return (
-    <label className={chip} {...(value !== '' ? { 'data-on': true } : {})}>
-      <span className="sr-only">{label}</span>
-      <select
-        value={value}
-        onChange={(event) => onChange(options.find((option) => option.value === event.target.value)?.value)}
-        className="max-w-36 bg-transparent text-sm outline-none"
-      >
-        <option value="">{label}</option>
-        {options.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.label}
-          </option>
-        ))}
-      </select>
-    </label>
+    <NativeSelect
+      label={label}
+      value={value}
+      options={[{ value: '' as const, label }, ...options]}
+      onChange={(next) => onChange(next === '' ? undefined : next)}
+      className={`h-7 max-w-40 rounded-md border bg-surface text-sm hover:bg-hover [field-sizing:content] ${value === '' ? 'border-line text-quiet' : 'border-accent text-ink'}`}
+    />
   )
 }
 

@@ -36,7 +36,8 @@ type GridProps<T> = {
   width?: number
 }
 
-const rowHeight = 40
+const rowHeight = 36
+const headerHeight = 32
 const cardHeight = 68
 
 /**
@@ -54,6 +55,7 @@ export function Grid<T>(props: GridProps<T>) {
     getScrollElement: () => viewport.current,
     estimateSize: () => height,
     overscan: 12,
+    scrollPaddingStart: phone ? 0 : headerHeight,
     getItemKey: (index) => {
       const row = rows[index]
       return row === undefined ? index : idOf(row)
@@ -113,9 +115,10 @@ export function Grid<T>(props: GridProps<T>) {
       aria-multiselectable={selection ? true : undefined}
       aria-activedescendant={current ? `${gridId}-${idOf(current)}` : undefined}
       tabIndex={0}
-      className="flex min-h-0 flex-1 flex-col outline-offset-[-2px]"
+      ref={viewport}
+      className="scroll-thin min-h-0 flex-1 overflow-y-auto outline-offset-[-2px]"
     >
-      <div role="rowgroup" className={phone ? 'sr-only' : 'shrink-0 border-b border-line bg-surface'}>
+      <div role="rowgroup" className={phone ? 'sr-only' : 'sticky top-0 z-1 border-b border-line bg-surface'}>
         <div
           role="row"
           aria-rowindex={1}
@@ -145,68 +148,66 @@ export function Grid<T>(props: GridProps<T>) {
           ))}
         </div>
       </div>
-      <div ref={viewport} role="presentation" className="scroll-thin min-h-0 flex-1 overflow-y-auto">
-        <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
-          {items.map((item) => {
-            const row = rows[item.index]
-            if (row === undefined) return null
-            const id = idOf(row)
-            const chosen = selection?.chosen.has(id) ?? false
-            const isCursor = id === cursor
-            const press = (event: MouseEvent) => {
-              if (event.defaultPrevented || event.target instanceof HTMLInputElement) return
-              onCursor(id)
-              onOpen(row)
-            }
-            return (
-              // biome-ignore lint/a11y/useKeyWithClickEvents: the grid itself takes the keys for its rows
-              <div
-                role="row"
-                key={id}
-                id={`${gridId}-${id}`}
-                aria-rowindex={item.index + 2}
-                aria-selected={selection ? chosen : isCursor}
-                onClick={press}
-                className={`absolute inset-x-0 top-0 grid cursor-pointer items-center gap-x-3 border-b border-line px-4 ${
-                  chosen ? 'bg-accent-soft' : isCursor ? 'bg-hover' : 'bg-surface hover:bg-hover'
-                } ${isCursor ? 'shadow-[inset_2px_0_0_var(--accent)]' : ''}`}
-                style={{
-                  height: item.size,
-                  transform: `translateY(${item.start}px)`,
-                  gridTemplateColumns: phone ? `${selection ? '24px ' : ''}minmax(0,1fr)` : tracks,
-                }}
-              >
-                {selection && (
-                  <span role="gridcell">
-                    <input
-                      type="checkbox"
-                      tabIndex={-1}
-                      aria-label="Select"
-                      checked={chosen}
-                      onChange={() => toggle(id)}
-                      className="block size-4 accent-accent"
-                    />
-                  </span>
-                )}
-                {phone ? (
-                  <div role="gridcell" className="min-w-0">
-                    {props.card(row)}
+      <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+        {items.map((item) => {
+          const row = rows[item.index]
+          if (row === undefined) return null
+          const id = idOf(row)
+          const chosen = selection?.chosen.has(id) ?? false
+          const isCursor = id === cursor
+          const press = (event: MouseEvent) => {
+            if (event.defaultPrevented || event.target instanceof HTMLInputElement) return
+            onCursor(id)
+            onOpen(row)
+          }
+          return (
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the grid itself takes the keys for its rows
+            <div
+              role="row"
+              key={id}
+              id={`${gridId}-${id}`}
+              aria-rowindex={item.index + 2}
+              aria-selected={selection ? chosen : isCursor}
+              onClick={press}
+              className={`absolute inset-x-0 top-0 grid cursor-pointer items-center gap-x-3 border-b border-line px-4 ${
+                chosen ? 'bg-accent-soft' : isCursor ? 'bg-hover' : 'bg-surface hover:bg-hover'
+              } ${isCursor ? 'shadow-[inset_2px_0_0_var(--accent)]' : ''}`}
+              style={{
+                height: item.size,
+                transform: `translateY(${item.start}px)`,
+                gridTemplateColumns: phone ? `${selection ? '24px ' : ''}minmax(0,1fr)` : tracks,
+              }}
+            >
+              {selection && (
+                <span role="gridcell">
+                  <input
+                    type="checkbox"
+                    tabIndex={-1}
+                    aria-label="Select"
+                    checked={chosen}
+                    onChange={() => toggle(id)}
+                    className="block size-4 accent-accent"
+                  />
+                </span>
+              )}
+              {phone ? (
+                <div role="gridcell" className="min-w-0">
+                  {props.card(row)}
+                </div>
+              ) : (
+                columns.map((column) => (
+                  <div
+                    role="gridcell"
+                    key={column.id}
+                    className={`flex min-w-0 items-center *:min-w-0 *:truncate ${column.align === 'end' ? 'justify-end' : ''}`}
+                  >
+                    {column.cell(row)}
                   </div>
-                ) : (
-                  columns.map((column) => (
-                    <div
-                      role="gridcell"
-                      key={column.id}
-                      className={`min-w-0 truncate ${column.align === 'end' ? 'text-right' : ''}`}
-                    >
-                      {column.cell(row)}
-                    </div>
-                  ))
-                )}
-              </div>
-            )
-          })}
-        </div>
+                ))
+              )}
+            </div>
+          )
+        })}
       </div>
     </div>
   )

@@ -17,7 +17,7 @@ const paths = {
   close: 'M3.5 3.5l9 9m0-9l-9 9',
   check: 'M3 8.5l3.5 3.5L13 4.5',
   plus: 'M8 3v10M3 8h10',
-  more: 'M3.5 8h.01M8 8h.01M12.5 8h.01',
+  more: 'M3 8h.9M7.6 8h.9M12.2 8h.9',
   down: 'M4 6l4 4 4-4',
   right: 'M6 4l4 4-4 4',
   left: 'M10 4L6 8l4 4',

@@ -13,7 +13,7 @@ export function useKeys(keymap: Keymap): void {
     const name = event.key.length > 1 || combined ? event.key.toLowerCase() : event.key
     const action = keymap[combined ? `ctrl+${name}` : name]
     if (!action || event.altKey || event.defaultPrevented) return
-    if (!combined && isBusyElsewhere(event.target, event.key)) return
+    if (!combined && isBusyElsewhere(event.composedPath()[0], event.key)) return
     event.preventDefault()
     action()
   })
@@ -24,7 +24,7 @@ export function useKeys(keymap: Keymap): void {
   }, [])
 }
 
-function isBusyElsewhere(target: EventTarget | null, key: string): boolean {
+function isBusyElsewhere(target: EventTarget | undefined, key: string): boolean {
   if (document.querySelector('[role=dialog], [role=menu]')) return true
   if (!(target instanceof HTMLElement)) return false
   const takesKey =

@@ -38,7 +38,7 @@ export function PlainTable<T>({
             {columns.map((column) => (
               <td
                 key={column.header}
-                className={`h-11 px-2 py-1 first:pl-4 last:pr-4 max-sm:h-auto max-sm:p-0.5 max-sm:first:w-full max-sm:first:pl-0 max-sm:last:ml-auto max-sm:last:pr-0 ${column.className ?? ''}`}
+                className={`h-11 px-2 py-1 first:pl-4 last:pr-4 max-sm:h-auto max-sm:px-0 max-sm:py-0.5 max-sm:first:w-full max-sm:first:pl-0 max-sm:last:ml-auto max-sm:last:pr-0 ${column.className ?? ''}`}
               >
                 {column.cell(row)}
               </td>

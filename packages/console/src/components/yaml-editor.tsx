@@ -27,7 +27,6 @@ type YamlEditorProps = {
   jump?: { readonly line: number } | null
 }
 
-// CodeMirror mounts its styles as constructable style sheets, which `style-src 'self'` allows.
 const look = EditorView.theme({
   '&': { height: '100%', backgroundColor: 'var(--surface)', color: 'var(--ink)', fontSize: '13px' },
   '&.cm-focused': { outline: '2px solid var(--accent)', outlineOffset: '-2px' },
@@ -63,8 +62,12 @@ export function YamlEditor({ label, value, onChange, marks, readOnly = false, ju
   const first = useRef(value)
   useEffect(() => {
     if (!host.current) return
+    // CodeMirror adopts constructable style sheets, which `style-src 'self'` allows, only inside a shadow root; in the
+    // document it would inject style elements, which the policy blocks.
+    const root = host.current.shadowRoot ?? host.current.attachShadow({ mode: 'open' })
     const editor = new EditorView({
-      parent: host.current,
+      root,
+      parent: root,
       state: EditorState.create({
         doc: first.current,
         extensions: [
@@ -80,7 +83,7 @@ export function YamlEditor({ label, value, onChange, marks, readOnly = false, ju
           look,
           EditorState.tabSize.of(2),
           EditorState.readOnly.of(readOnly),
-          EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false' }),
+          EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false', tabindex: '0' }),
           keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) changed(update.state.doc.toString())

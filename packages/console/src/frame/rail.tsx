@@ -81,7 +81,7 @@ export function Waiting() {
   const total = counts.data?.newTotal ?? 0
   if (total === 0) return null
   return (
-    <span className="text-xs font-medium">
+    <span className="text-2xs font-medium">
       {total >= 1000 ? '1000+' : total}
       <span className="sr-only"> new alerts</span>
     </span>

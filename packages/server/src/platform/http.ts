@@ -62,6 +62,14 @@ export function createServer(kernel: Kernel, service: ServiceName, ready: () => 
       'strict-transport-security': 'max-age=31536000; includeSubDomains; preload',
     })
   })
+  // A connection that was busy when the stop began would otherwise stay open, idle, for its whole keep-alive time.
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close')
+  })
   app.setErrorHandler((error, request, reply) => answerProblem(kernel, error, request, reply))
   app.setNotFoundHandler((request, reply) =>
     answerProblem(kernel, new AppError('not_found', 'There is nothing at this address.'), request, reply),

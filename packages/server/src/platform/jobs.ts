@@ -2,7 +2,7 @@ import type { OrganizationId } from '@redoubt/contract'
 import { Logger, type Runner, type RunnerOptions, run, runOnce } from 'graphile-worker'
 import { describe } from './http.ts'
 import type { Kernel, Stop } from './kernel.ts'
-import { connectionString, type Login } from './prepare-database.ts'
+import { connectionString, type Login, withClient } from './prepare-database.ts'
 import type { Tasks } from './work.ts'
 
 /** A task's work; thrown errors are retried with growing pauses, twelve times in all. */
@@ -19,6 +19,7 @@ export async function startJobs(
   handlers: TaskHandlers,
   options: { concurrency?: number } = {},
 ): Promise<Stop> {
+  await freeAbandonedJobs(login, Object.keys(handlers))
   const runner: Runner = await run({
     ...optionsOf(kernel, login, handlers),
     concurrency: options.concurrency ?? 2,
@@ -26,6 +27,20 @@ export async function startJobs(
     pollInterval: 1000,
   })
   return () => runner.stop()
+}
+
+/**
+ * Frees the jobs that a killed process had in hand; the queue itself would keep them for four hours. Another process of
+ * the same service may still be at one of them: every task bears to be run twice, also at once.
+ */
+function freeAbandonedJobs(login: Login, tasks: readonly string[]): Promise<void> {
+  return withClient(login, async (client) => {
+    await client.query(
+      `select graphile_worker.force_unlock_workers(array(
+         select distinct locked_by from graphile_worker.jobs where locked_by is not null and task_identifier = any($1)))`,
+      [tasks],
+    )
+  })
 }
 
 /** Runs the jobs that are due and returns when none is left. */
@@ -57,7 +72,8 @@ function optionsOf(kernel: Kernel, login: Login, handlers: TaskHandlers): Runner
     noHandleSignals: true,
     taskList,
     logger: new Logger(() => (level, message) => {
-      if (level === 'error') log.error({ message }, 'job queue')
+      // A failed task has been logged above, without the payload that the queue's own line may quote.
+      if (level === 'error' && !message.startsWith('Failed task')) log.error({ message }, 'job queue')
       else log.debug({ message }, 'job queue')
     }),
   }

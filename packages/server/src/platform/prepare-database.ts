@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { StartError } from './app-error.ts'
-import { type Installation, type ServiceRole, serviceRoles } from './installation.ts'
+import { type Installation, serviceRoles } from './installation.ts'
 
 /** How to reach one database; `host` may be a socket's directory. */
 export type DatabaseAddress = {
@@ -128,7 +128,7 @@ async function refuseMightyOwner(client: pg.Client, user: string): Promise<void>
  * The boot check (TEN-1), as each service's own role: refuses a role that owns tables, is a superuser or bypasses row
  * security, and any table of the schema whose row security is not forced.
  */
-export async function refuseUnsafeRole(client: pg.ClientBase, role: ServiceRole): Promise<void> {
+export async function refuseUnsafeRole(client: pg.ClientBase, role: string): Promise<void> {
   const { rows } = await client.query<{ mighty: boolean; owner: boolean; open: string | null }>(
     `select r.rolsuper or r.rolbypassrls as mighty,
             exists (select 1 from pg_class c where c.relnamespace = 'redoubt'::regnamespace and pg_has_role(r.oid, c.relowner, 'member')) as owner,

@@ -1,4 +1,4 @@
-import { enrichAlerts } from '../modules/alerts/index.ts'
+import { enrichAlerts, startReceiptSweep } from '../modules/alerts/index.ts'
 import { startSequencer } from '../modules/audit/index.ts'
 import { checkResponse, createCorrelation } from '../modules/cases/index.ts'
 import type { Database } from '../platform/database.ts'
@@ -14,7 +14,9 @@ export async function startWorker(kernel: Kernel, database: Database, login: Log
     'alerts.enrich': enrichAlerts(kernel, database, createCorrelation()),
     'cases.check-response': checkResponse(kernel, database),
   })
+  const stopSweep = startReceiptSweep(kernel, database)
   return async () => {
+    await stopSweep()
     await stopJobs()
     // Last, so that what the jobs recorded is sealed too.
     await stopSequencer()

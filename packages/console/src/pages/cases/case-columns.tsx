@@ -1,5 +1,5 @@
 import type { CaseSummary } from '@redoubt/contract'
-import { PhaseBadge, SeverityBadge, TlpBadge } from '../../components/badges.tsx'
+import { PhaseBadge, SeverityBadge, TlpMark } from '../../components/badges.tsx'
 import { Ago, SlaClock } from '../../components/clock.tsx'
 import type { Column } from '../../components/grid.tsx'
 import { Person } from '../../components/person.tsx'
@@ -39,7 +39,7 @@ export const caseColumns: readonly Column<CaseSummary>[] = [
     align: 'end',
     cell: (row) => <span className="text-sm text-quiet">{row.alertCount.toLocaleString('en')}</span>,
   },
-  { id: 'tlp', header: 'TLP', track: '132px', from: 1080, cell: (row) => <TlpBadge tlp={row.tlp} /> },
+  { id: 'tlp', header: 'TLP', track: '116px', from: 1040, cell: (row) => <TlpMark tlp={row.tlp} /> },
   {
     id: 'updated',
     header: 'Updated',

@@ -130,31 +130,32 @@ function Entry({ entry, isLast }: { entry: TimelineEntry; isLast: boolean }) {
         <Icon name={icons[entry.kind]} className="scale-75" />
       </span>
       <div className="min-w-0 flex-1 pt-0.5">
-        <p className="flex flex-wrap items-baseline gap-x-2 text-sm">
-          <span className="font-medium">{entry.actor.name}</span>
-          {!isComment && <span className="min-w-0 break-words text-quiet">{wordsOf(entry)}</span>}
-          <span className="ml-auto text-xs text-faint">
+        <div className="flex items-start gap-2 text-sm">
+          <p className="min-w-0 flex-1 break-words text-quiet">
+            <span className="font-medium text-ink">{entry.actor.name}</span> {!isComment && wordsOf(entry)}
+          </p>
+          <span className="flex h-5 shrink-0 items-center gap-1 text-xs text-faint">
+            {entry.auditEventId && may('audit:read') && (
+              <Link
+                to="/o/$slug/audit"
+                params={{ slug }}
+                search={{ event: entry.auditEventId }}
+                aria-label="Audit proof"
+                title="Audit proof"
+                className="rounded-sm p-1 hover:text-accent"
+              >
+                <Icon name="shield" className="scale-75" />
+              </Link>
+            )}
             <Ago at={entry.at} />
           </span>
-        </p>
+        </div>
         {isComment && (
           <p className="mt-1 max-w-[72ch] rounded-md bg-surface px-3 py-2 text-sm break-words whitespace-pre-wrap shadow-raised">
             {entry.text}
           </p>
         )}
-        <p className="mt-0.5 flex gap-3 text-xs">
-          {entry.kind === 'run' && <RunMention facts={entry.facts} />}
-          {entry.auditEventId && may('audit:read') && (
-            <Link
-              to="/o/$slug/audit"
-              params={{ slug }}
-              search={{ event: entry.auditEventId }}
-              className="inline-flex items-center gap-1 text-faint hover:text-accent hover:underline"
-            >
-              Proof
-            </Link>
-          )}
-        </p>
+        {entry.kind === 'run' && <RunMention facts={entry.facts} />}
       </div>
     </li>
   )

@@ -7,8 +7,17 @@ import { Button } from '../../components/button.tsx'
 import { Dialog, DialogActions } from '../../components/dialog.tsx'
 import { Section } from '../../components/drawer.tsx'
 import { TextField } from '../../components/fields.tsx'
+import { NativeSelect } from '../../components/native-select.tsx'
 import { announce, announceFailure } from '../../components/toast.tsx'
 import { keysOf, plural, verdictWords } from '../../components/words.ts'
+
+const verdicts = keysOf(verdictWords).map((verdict) => ({ value: verdict, label: verdictWords[verdict] }))
+const verdictLook: Record<CaseObservable['verdict'], string> = {
+  unknown: 'text-faint',
+  benign: 'text-quiet',
+  suspicious: 'font-medium text-ink',
+  malicious: 'font-semibold text-danger',
+}
 
 /** What the case names, each with a verdict that is set in place. */
 export function Observables({ of }: { of: Case }) {
@@ -62,28 +71,14 @@ export function Observables({ of }: { of: Case }) {
             </Link>
             {observable.internal && <span className="shrink-0 text-xs text-faint">internal</span>}
             {observable.sightings > 1 && <span className="shrink-0 text-xs text-faint">×{observable.sightings}</span>}
-            <select
-              aria-label={`Verdict on ${observable.value}`}
+            <NativeSelect
+              label={`Verdict on ${observable.value}`}
               value={observable.verdict}
+              options={verdicts}
               disabled={!mayEdit}
-              onChange={(event) => {
-                const verdict = keysOf(verdictWords).find((each) => each === event.target.value)
-                if (verdict) void judge(observable, verdict)
-              }}
-              className={`h-7 w-24 shrink-0 rounded-md bg-transparent text-xs hover:bg-hover disabled:opacity-100 ${
-                observable.verdict === 'malicious'
-                  ? 'font-semibold text-danger'
-                  : observable.verdict === 'unknown'
-                    ? 'text-faint'
-                    : 'text-ink'
-              }`}
-            >
-              {keysOf(verdictWords).map((verdict) => (
-                <option key={verdict} value={verdict}>
-                  {verdictWords[verdict]}
-                </option>
-              ))}
-            </select>
+              onChange={(verdict) => void judge(observable, verdict)}
+              className={`h-7 w-24 rounded-md text-xs hover:bg-hover ${verdictLook[observable.verdict]}`}
+            />
           </li>
         ))}
       </ul>

@@ -7,7 +7,7 @@ export function RunMention({ facts }: { facts: Readonly<Record<string, unknown>>
   const { runId } = facts
   if (typeof runId !== 'string') return null
   return (
-    <Link to="/o/$slug/runs/$runId" params={{ slug, runId }} className="text-accent hover:underline">
+    <Link to="/o/$slug/runs/$runId" params={{ slug, runId }} className="text-xs text-accent hover:underline">
       See the run
     </Link>
   )

@@ -28,7 +28,7 @@ export function SimilarCases({ of }: { of: Case }) {
                 <span className="min-w-0 flex-1 truncate">{other.title}</span>
                 <PhaseBadge phase={other.phase} />
               </span>
-              <span className="block truncate pl-5 font-mono text-xs text-faint">{shared.join('  ')}</span>
+              <span className="block truncate pl-5 font-mono text-xs text-faint">{shared.join(' · ')}</span>
             </Link>
           </li>
         ))}

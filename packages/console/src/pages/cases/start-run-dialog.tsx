@@ -2,7 +2,7 @@ import type { Case } from '@redoubt/contract'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useApi, useWorkplace } from '../../api/session.tsx'
-import { Tag, TlpBadge } from '../../components/badges.tsx'
+import { Tag, TlpMark } from '../../components/badges.tsx'
 import { Button, buttonLook } from '../../components/button.tsx'
 import { Dialog } from '../../components/dialog.tsx'
 import { EmptyState, ErrorNote } from '../../components/feedback.tsx'
@@ -49,7 +49,7 @@ export function StartRunDialog({ of, onClose }: { of: Case; onClose: () => void 
                 </p>
                 <p className="truncate text-sm text-quiet">{playbook.description}</p>
                 <p className="mt-1 flex items-center gap-2 text-xs text-faint">
-                  <TlpBadge tlp={playbook.tlp} />
+                  <TlpMark tlp={playbook.tlp} />
                   {isAbove ? `takes cases up to this; #${of.number} is TLP:${of.tlp}` : plural(playbook.steps, 'step')}
                 </p>
               </div>

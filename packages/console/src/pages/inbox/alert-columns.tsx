@@ -1,5 +1,5 @@
 import type { AlertSummary } from '@redoubt/contract'
-import { SeverityBadge, TlpBadge } from '../../components/badges.tsx'
+import { SeverityBadge, TlpMark } from '../../components/badges.tsx'
 import { Ago, SlaClock } from '../../components/clock.tsx'
 import type { Column } from '../../components/grid.tsx'
 import { Person } from '../../components/person.tsx'
@@ -35,7 +35,7 @@ export const alertColumns: readonly Column<AlertSummary>[] = [
     header: 'Names',
     track: 'minmax(0,2fr)',
     from: 980,
-    cell: (alert) => <span className="font-mono text-xs text-quiet">{alert.entities.join('  ')}</span>,
+    cell: (alert) => <span className="font-mono text-xs text-quiet">{alert.entities.join(' · ')}</span>,
   },
   {
     id: 'source',
@@ -51,7 +51,7 @@ export const alertColumns: readonly Column<AlertSummary>[] = [
     from: 860,
     cell: (alert) => <Person name={alert.assignee?.name ?? null} muted />,
   },
-  { id: 'tlp', header: 'TLP', track: '132px', from: 1120, cell: (alert) => <TlpBadge tlp={alert.tlp} /> },
+  { id: 'tlp', header: 'TLP', track: '116px', from: 1120, cell: (alert) => <TlpMark tlp={alert.tlp} /> },
   {
     id: 'seen',
     header: 'Last seen',

@@ -8,6 +8,7 @@ import { Moment, SlaClock } from '../../components/clock.tsx'
 import { CodeBlock } from '../../components/code-block.tsx'
 import { Drawer, Fact, Facts, Section } from '../../components/drawer.tsx'
 import { ErrorState, Skeleton } from '../../components/feedback.tsx'
+import { Segments } from '../../components/filters.tsx'
 import { Person } from '../../components/person.tsx'
 import { plural } from '../../components/words.ts'
 import type { Acts } from './selection-bar.tsx'
@@ -44,7 +45,7 @@ export function AlertDrawer({ id, acts, onClose }: { id: string; acts: Acts; onC
             )}
             <div className="mt-3 flex flex-wrap gap-2">
               {may('alert:triage') && alert.state === 'new' && (
-                <Button tone="primary" icon="check" onPress={acts.acknowledge}>
+                <Button size="small" tone="primary" icon="check" onPress={acts.acknowledge}>
                   Acknowledge
                 </Button>
               )}
@@ -52,24 +53,24 @@ export function AlertDrawer({ id, acts, onClose }: { id: string; acts: Acts; onC
                 <Link
                   to="/o/$slug/cases/$caseId"
                   params={{ slug, caseId: alert.caseId }}
-                  className={buttonLook('plain')}
+                  className={buttonLook('plain', 'small')}
                 >
                   Go to case
                 </Link>
               ) : (
                 may('case:open') && (
-                  <Button icon="case" onPress={acts.openCase}>
+                  <Button size="small" icon="case" onPress={acts.openCase}>
                     Open case
                   </Button>
                 )
               )}
               {may('alert:triage') && (
-                <Button icon="user" onPress={acts.assign}>
+                <Button size="small" icon="user" onPress={acts.assign}>
                   Assign
                 </Button>
               )}
               {may('alert:triage') && alert.state !== 'dismissed' && alert.state !== 'in-case' && (
-                <Button icon="close" onPress={acts.dismiss}>
+                <Button size="small" icon="close" onPress={acts.dismiss}>
                   Dismiss
                 </Button>
               )}
@@ -128,37 +129,36 @@ export function AlertDrawer({ id, acts, onClose }: { id: string; acts: Acts; onC
               </ul>
             </Section>
           )}
-          <RawPayload raw={alert.raw} finding={alert.finding} />
+          <Payload raw={alert.raw} latestRaw={alert.latestRaw} finding={alert.finding} />
         </>
       )}
     </Drawer>
   )
 }
 
-/** The payload byte for byte, and the normalized finding made of it. */
-function RawPayload({ raw, finding }: { raw: string; finding: Record<string, unknown> }) {
-  const [shown, setShown] = useState<'raw' | 'finding'>('raw')
+type PayloadProps = { raw: string; latestRaw: string | null; finding: Record<string, unknown> }
+
+/** The payload as it was sent first and last, and the normalized finding made of it. */
+function Payload({ raw, latestRaw, finding }: PayloadProps) {
+  const views = [
+    { name: 'As sent', text: indented(raw) },
+    ...(latestRaw === null ? [] : [{ name: 'Newest', text: indented(latestRaw) }]),
+    { name: 'Normalized', text: JSON.stringify(finding, null, 2) },
+  ]
+  const [shown, setShown] = useState('As sent')
   return (
     <Section
       title="Payload"
       aside={
-        <div className="flex">
-          {(['raw', 'finding'] as const).map((each) => (
-            <Button
-              key={each}
-              size="small"
-              tone="ghost"
-              aria-pressed={shown === each}
-              className={shown === each ? 'text-ink' : ''}
-              onPress={() => setShown(each)}
-            >
-              {each === 'raw' ? 'As sent' : 'Normalized'}
-            </Button>
-          ))}
-        </div>
+        <Segments
+          label="Payload"
+          value={shown}
+          options={views.map((view) => ({ value: view.name, label: view.name }))}
+          onChange={setShown}
+        />
       }
     >
-      <CodeBlock label="Payload" text={shown === 'raw' ? indented(raw) : JSON.stringify(finding, null, 2)} />
+      <CodeBlock label="Payload" text={views.find((view) => view.name === shown)?.text ?? ''} />
     </Section>
   )
 }

@@ -6,8 +6,8 @@ import { useApi, useMay, useMe } from '../../api/session.tsx'
 import { Button, IconButton } from '../../components/button.tsx'
 import { Ago, Moment } from '../../components/clock.tsx'
 import { ErrorState, Skeleton } from '../../components/feedback.tsx'
-import { SelectField } from '../../components/fields.tsx'
 import { Menu, MenuItem } from '../../components/menu.tsx'
+import { NativeSelect } from '../../components/native-select.tsx'
 import { PageHeader } from '../../components/page-header.tsx'
 import { Person } from '../../components/person.tsx'
 import { PlainTable } from '../../components/plain-table.tsx'
@@ -88,13 +88,12 @@ export function MembersPage() {
                 className: 'sm:w-40',
                 cell: (member) =>
                   may('member:change-role') ? (
-                    <SelectField
+                    <NativeSelect
                       label={`Role of ${member.name}`}
-                      hideLabel
                       value={member.role}
                       options={roles.map((role) => ({ value: role, label: roleWords[role].name }))}
                       onChange={(role) => void changeRole(member, role)}
-                      className="w-32"
+                      className="h-8 rounded-md border border-transparent text-sm [field-sizing:content] hover:border-line hover:bg-hover"
                     />
                   ) : (
                     roleWords[member.role].name

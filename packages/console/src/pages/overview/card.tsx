@@ -14,7 +14,7 @@ export function Card({
 }) {
   return (
     <section className={`flex min-w-0 flex-col rounded-lg bg-surface p-4 shadow-raised ${className}`}>
-      <div className="mb-3 flex min-h-5 items-baseline justify-between gap-3">
+      <div className="mb-3 flex min-h-5 items-center justify-between gap-3">
         <h2 className="text-sm">{title}</h2>
         {aside && <span className="text-xs text-faint">{aside}</span>}
       </div>

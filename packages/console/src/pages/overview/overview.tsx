@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router'
 import { useApi, useMay, useWorkplace } from '../../api/session.tsx'
 import { SeverityBadge } from '../../components/badges.tsx'
 import { buttonLook } from '../../components/button.tsx'
-import { AlertsOverTime, ResponseTimes } from '../../components/charts.tsx'
+import { AlertsOverTime, ResponseTimes, severityFills } from '../../components/charts.tsx'
 import { Ago, SlaClock, useNow } from '../../components/clock.tsx'
 import { EmptyState, ErrorNote } from '../../components/feedback.tsx'
 import { Icon } from '../../components/icon.tsx'
@@ -38,7 +38,7 @@ function NewAlerts() {
   const top = Math.max(1, ...severities.map((severity) => figures?.[severity] ?? 0))
   return (
     <Card
-      title="Nobody has looked at"
+      title="Not looked at yet"
       aside={counts.data && `${counts.data.newTotal >= 1000 ? '1000+' : counts.data.newTotal} alerts`}
     >
       {counts.isPending && <div className="skeleton h-40" />}
@@ -58,20 +58,7 @@ function NewAlerts() {
                   <SeverityBadge severity={severity} />
                   <svg aria-hidden="true" height="8" width="100%" className="block">
                     <rect width="100%" height="8" rx="2" className="fill-hover" />
-                    <rect
-                      width={`${(count / top) * 100}%`}
-                      height="8"
-                      rx="2"
-                      className={
-                        {
-                          critical: 'fill-critical',
-                          high: 'fill-high',
-                          medium: 'fill-medium',
-                          low: 'fill-low',
-                          informational: 'fill-informational',
-                        }[severity]
-                      }
-                    />
+                    <rect width={`${(count / top) * 100}%`} height="8" rx="2" className={severityFills[severity]} />
                   </svg>
                   <span className="text-right font-medium">{count >= 1000 ? '1000+' : count}</span>
                 </Link>
@@ -160,7 +147,7 @@ function BurnDown({ cases, breached }: { cases: readonly CaseSummary[]; breached
       title="Running out"
       aside={
         breached > 0 && (
-          <span className="inline-flex items-center gap-1 font-medium text-danger">
+          <span className="flex items-center gap-1 font-medium text-danger">
             <Icon name="warning" className="scale-75" />
             {breached} over time
           </span>

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useApi, useMay } from '../../api/session.tsx'
-import { Tag, TlpBadge } from '../../components/badges.tsx'
+import { Tag, TlpMark } from '../../components/badges.tsx'
 import { buttonLook } from '../../components/button.tsx'
 import { Ago } from '../../components/clock.tsx'
 import { EmptyState, ErrorState, Skeleton } from '../../components/feedback.tsx'
@@ -69,10 +69,10 @@ export function PlaybookListPage() {
                 </span>
                 {playbook.needsApproval && <Tag icon="wait">Asks for approval</Tag>}
                 <span className="w-16 text-sm text-quiet">{plural(playbook.steps, 'step')}</span>
-                <span className="w-36">
-                  <TlpBadge tlp={playbook.tlp} />
+                <span className="w-28">
+                  <TlpMark tlp={playbook.tlp} />
                 </span>
-                <span className="w-52 truncate text-right text-xs text-faint max-md:text-left">
+                <span className="w-64 truncate text-right text-xs text-faint max-md:text-left">
                   Version {playbook.version} by {playbook.updatedBy}, <Ago at={playbook.updatedAt} />
                 </span>
               </Link>

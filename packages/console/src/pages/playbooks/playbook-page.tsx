@@ -115,6 +115,10 @@ function Workbench({ playbook }: { playbook: Playbook | null }) {
   }
   useKeys({ 'ctrl+s': () => void save() })
 
+  const showLine = (line: number) => {
+    setPane('yaml')
+    setJump({ line })
+  }
   const problems = [
     ...(check?.errors ?? []).map((problem) => ({ ...problem, grave: true })),
     ...(check?.warnings ?? []).map((problem) => ({ ...problem, grave: false })),
@@ -189,7 +193,7 @@ function Workbench({ playbook }: { playbook: Playbook | null }) {
                   <li key={`${problem.line} ${problem.column} ${problem.message}`}>
                     <button
                       type="button"
-                      onClick={() => setJump({ line: problem.line })}
+                      onClick={() => showLine(problem.line)}
                       className="flex w-full items-start gap-2 rounded-md px-2 py-1 text-left text-sm hover:bg-hover"
                     >
                       <Icon name="warning" className={`mt-0.5 ${problem.grave ? 'text-danger' : 'text-faint'}`} />
@@ -216,7 +220,7 @@ function Workbench({ playbook }: { playbook: Playbook | null }) {
             )}
             {graph && (
               <Suspense fallback={<div className="skeleton m-4 h-1/2" />}>
-                <Flow graph={graph} />
+                <Flow graph={graph} onStep={(id) => showLine(graph.nodes.find((node) => node.id === id)?.line ?? 1)} />
               </Suspense>
             )}
           </div>

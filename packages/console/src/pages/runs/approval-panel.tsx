@@ -27,12 +27,17 @@ export function ApprovalPanel({ run, waiting }: { run: Run; waiting: NonNullable
       ...(remark.trim() === '' ? {} : { statement: remark.trim() }),
     })
   return (
-    <section aria-labelledby="approval" className="shrink-0 border-b border-line bg-accent-soft px-4 py-4">
+    <section
+      aria-labelledby="approval"
+      className="shrink-0 border-b border-line bg-surface px-4 py-4 shadow-[inset_3px_0_0_var(--accent)]"
+    >
       <div className="flex flex-wrap gap-x-8 gap-y-4">
         <div className="min-w-0 flex-1 basis-72">
           <h2 id="approval" className="flex items-center gap-2 text-sm text-accent">
             <Icon name="wait" />
-            Waits for a {roleWords[waiting.role].name.toLowerCase()}, asked <Ago at={waiting.since} />
+            <span>
+              Waits for a {roleWords[waiting.role].name.toLowerCase()}, asked <Ago at={waiting.since} />
+            </span>
           </h2>
           <p className="mt-2 text-lg leading-6 font-medium break-words whitespace-pre-wrap">{waiting.prompt}</p>
           {may('run:approve') ? (
@@ -52,7 +57,7 @@ export function ApprovalPanel({ run, waiting }: { run: Run; waiting: NonNullable
             <p className="mt-2 text-sm text-quiet">Your role may not decide on this.</p>
           )}
         </div>
-        <div className="min-w-0 flex-1 basis-80 rounded-md bg-surface p-3 shadow-raised">
+        <div className="min-w-0 flex-1 basis-80 rounded-md bg-canvas p-3 shadow-raised">
           <h3 className="mb-2 text-xs font-semibold text-faint">What an approval is bound to</h3>
           <Facts>
             <Fact name="Run">

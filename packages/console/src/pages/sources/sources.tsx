@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { getRouteApi } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useApi, useMay } from '../../api/session.tsx'
-import { Tag, TlpBadge } from '../../components/badges.tsx'
+import { Tag, TlpMark } from '../../components/badges.tsx'
 import { Button, IconButton } from '../../components/button.tsx'
 import { Sparkline } from '../../components/charts.tsx'
 import { Ago } from '../../components/clock.tsx'
@@ -110,7 +110,7 @@ export function SourcesPage() {
                   </span>
                 ),
               },
-              { header: 'TLP', className: 'sm:w-36 max-md:hidden', cell: (source) => <TlpBadge tlp={source.tlp} /> },
+              { header: 'TLP', className: 'sm:w-36 max-md:hidden', cell: (source) => <TlpMark tlp={source.tlp} /> },
               {
                 header: '',
                 className: 'sm:w-12 text-right',

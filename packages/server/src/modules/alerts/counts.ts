@@ -16,7 +16,7 @@ export async function countOpen(tx: TenantTx): Promise<{ state: string; severity
         select from alerts a
         where a.organization_id = ${tx.organizationId} and a.state in ('new', 'acknowledged')
           and a.state = s.state and a.severity = v.severity::smallint
-        limit ${COUNT_CAP}) as some) as c`.execute(tx.db)
+        limit ${COUNT_CAP}) as counted) as c`.execute(tx.db)
   return rows
 }
 

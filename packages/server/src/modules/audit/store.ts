@@ -59,12 +59,23 @@ export function findEvent(tx: TenantTx, id: string) {
     .executeTakeFirst()
 }
 
-/** The sealed events of `from` up to, not including, `to`; one whose row is gone is left out. */
+/**
+ * The sealed events of `from` up to, not including, `to`; one whose row is gone is left out. The limit keeps the join
+ * from being turned around: for a tenant younger than the statistics, that would walk its log once for every event.
+ */
 export function readLog(tx: TenantTx, from: number, to: number): Promise<LogRow[]> {
   return tx.db
     .selectFrom('audit_log as l')
-    .innerJoin('audit_events as e', (join) =>
-      join.onRef('e.organization_id', '=', 'l.organization_id').onRef('e.id', '=', 'l.event_id'),
+    .innerJoinLateral(
+      (db) =>
+        db
+          .selectFrom('audit_events')
+          .selectAll()
+          .whereRef('organization_id', '=', 'l.organization_id')
+          .whereRef('id', '=', 'l.event_id')
+          .limit(1)
+          .as('e'),
+      (join) => join.onTrue(),
     )
     .select([...eventColumns, 'l.seq', 'l.leaf', 'l.body'])
     .where('l.organization_id', '=', tx.organizationId)
@@ -99,10 +110,12 @@ export function nodesOf(tx: TenantTx): NodeStore {
     wanted = []
     try {
       const { rows } = await sql<{ level: number; index: number; hash: Buffer }>`
-        select n.level, n.index, n.hash from audit_nodes n
-        join unnest(${batch.map((node) => node.level)}::smallint[], ${batch.map((node) => node.index)}::bigint[]) as w (level, index)
-          on n.level = w.level and n.index = w.index
-        where n.organization_id = ${tx.organizationId}`.execute(tx.db)
+        select w.level, w.index, n.hash
+        from unnest(${batch.map((node) => node.level)}::smallint[], ${batch.map((node) => node.index)}::bigint[]) as w (level, index)
+        cross join lateral (select hash from audit_nodes
+          where organization_id = ${tx.organizationId} and level = w.level and index = w.index limit 1) n`.execute(
+        tx.db,
+      )
       const hashes = new Map(rows.map((row) => [`${row.level}/${row.index}`, row.hash]))
       for (const { level, index, resolve, reject } of batch) {
         const hash = hashes.get(`${level}/${index}`)
@@ -134,29 +147,21 @@ export async function lockLog(tx: TenantTx): Promise<boolean> {
   return rows[0]?.locked === true
 }
 
-/** Takes up to `limit` events out of those that wait, in the order of their ids. */
-export function takeUnsealed(tx: TenantTx, limit: number): Promise<EventRow[]> {
-  return tx.db
-    .with('taken', (db) =>
-      db
-        .deleteFrom('audit_unsealed')
-        .where('organization_id', '=', tx.organizationId)
-        .where('event_id', 'in', (first) =>
-          first
-            .selectFrom('audit_unsealed')
-            .select('event_id')
-            .where('organization_id', '=', tx.organizationId)
-            .orderBy('event_id')
-            .limit(limit),
-        )
-        .returning('event_id'),
-    )
-    .selectFrom('taken')
-    .innerJoin('audit_events as e', 'e.id', 'taken.event_id')
-    .select(eventColumns)
-    .where('e.organization_id', '=', tx.organizationId)
-    .orderBy('e.id')
-    .execute()
+/**
+ * Takes up to `limit` events out of those that wait, in the order of their ids. The table is usually empty when its
+ * statistics are taken, and a join over it would be planned for one row: arrays keep the plan to index look-ups.
+ */
+export async function takeUnsealed(tx: TenantTx, limit: number): Promise<EventRow[]> {
+  const { rows } = await sql<EventRow>`
+    with taken as (
+      delete from audit_unsealed where organization_id = ${tx.organizationId} and event_id = any (array(
+        select event_id from audit_unsealed where organization_id = ${tx.organizationId} order by event_id limit ${limit}))
+      returning event_id)
+    select ${sql.join(eventColumns.map((column) => sql.ref(column)))} from audit_events e
+    where e.organization_id = ${tx.organizationId} and e.id = any (array(select event_id from taken)) order by e.id`.execute(
+    tx.db,
+  )
+  return rows
 }
 
 /** Writes sealed events, the subtrees they completed and the checkpoint over them. */

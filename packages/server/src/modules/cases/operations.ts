@@ -1,5 +1,4 @@
 import type { contract } from '@redoubt/contract'
-import type { Kernel } from '../../platform/kernel.ts'
 import type { Handlers } from '../../platform/operation.ts'
 import { caseFromAlertOperations } from './operations/alert-operations.ts'
 import { caseItself } from './operations/case-operations.ts'
@@ -10,7 +9,7 @@ import { storyOperations } from './operations/story-operations.ts'
 import { taskOperations } from './operations/task-operations.ts'
 
 /** Every operation on cases. */
-export function caseOperations(_kernel: Kernel): Handlers<typeof contract.cases> {
+export function caseOperations(): Handlers<typeof contract.cases> {
   return {
     ...caseItself,
     ...mergeOperation,
@@ -22,6 +21,6 @@ export function caseOperations(_kernel: Kernel): Handlers<typeof contract.cases>
 }
 
 /** The operations of alerts that make or feed a case; they live here because cases know alerts and not the other way round. */
-export function alertCaseOperations(_kernel: Kernel): Pick<Handlers<typeof contract.alerts>, 'openCase' | 'addToCase'> {
+export function alertCaseOperations(): Pick<Handlers<typeof contract.alerts>, 'openCase' | 'addToCase'> {
   return caseFromAlertOperations
 }

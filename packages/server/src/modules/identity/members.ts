@@ -150,6 +150,12 @@ function shownInvitation(row: {
   }
 }
 
+/** @throws AppError not_found for whoever does not belong to the organization */
+export async function requireMember(tx: TenantTx, userId: string): Promise<void> {
+  const row = await members(tx).where('m.user_id', '=', userId).executeTakeFirst()
+  if (!row) throw notAMember()
+}
+
 async function lockedRole(tx: TenantTx, userId: string): Promise<Role> {
   const row = await tx.db
     .selectFrom('memberships')
@@ -158,7 +164,7 @@ async function lockedRole(tx: TenantTx, userId: string): Promise<Role> {
     .where('user_id', '=', userId)
     .forUpdate()
     .executeTakeFirst()
-  if (!row) throw new AppError('not_found', 'This person is not a member.')
+  if (!row) throw notAMember()
   return row.role
 }
 
@@ -176,4 +182,8 @@ async function keepAnAdmin(tx: TenantTx, userId: string, before: Role, after: Ro
     .execute()
   if (!admins.some((admin) => admin.user_id !== userId))
     throw new AppError('conflict', 'This is the last admin: make somebody else admin first.')
+}
+
+function notAMember(): AppError {
+  return new AppError('not_found', 'This person is not a member.')
 }

@@ -7,6 +7,7 @@ import type { Handlers, PublicCtx } from '../../platform/operation.ts'
 import { RateLimit } from '../../platform/rate-limit.ts'
 import { inSystem, type SystemTx } from '../../platform/tenant-tx.ts'
 import { acceptInvitation, openInvitation } from './invitations.ts'
+import { requireMember } from './members.ts'
 import { Passwords, requireGoodPassword } from './passwords.ts'
 import { setUpPlatform } from './set-up.ts'
 import {
@@ -240,9 +241,11 @@ export function sessionOperations({ database }: Pick<Parts, 'database'>): Handle
       return { done: true }
     },
     async listOfMember(ctx, { userId }) {
+      await requireMember(ctx.tx, userId)
       return shown(await listSessions(ctx.tx, userId, ctx.now), ctx.person.sessionId)
     },
     async revokeOfMember(ctx, { userId }) {
+      await requireMember(ctx.tx, userId)
       const ended = await revokeSessions(ctx.tx, { userId }, 'ended by an admin', ctx.now)
       ctx.record({ action: 'session.ended-by-admin', target: { kind: 'user', id: userId }, facts: { ended } })
       ctx.live('sessions')

@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto'
 import type { OrganizationId } from '@redoubt/contract'
 import { createOpaqueToken, hashToken } from '@redoubt/trust'
 import type { Database } from '../../platform/database.ts'
@@ -5,8 +6,8 @@ import type { Kernel } from '../../platform/kernel.ts'
 import { inSystem } from '../../platform/tenant-tx.ts'
 import { work } from '../../platform/work.ts'
 import { operatorOrganization } from '../identity/index.ts'
-
-const validMs = 60 * 60_000
+import { enrolmentMs } from './runners/rules.ts'
+import { firstAdmin, insertEnrolment } from './runners/store.ts'
 
 /**
  * A one-time enrolment token for the runner that was started beside this platform, for the operator's own organization;
@@ -18,19 +19,12 @@ export async function inviteLocalRunner(kernel: Kernel, database: Database): Pro
   const token = createOpaqueToken('run')
   const actor = { kind: 'service', id: 'web', name: 'platform' } as const
   return work(database, { organizationId, actor, clock: kernel.clock, requestId: null }, async (unit) => {
-    const admin = await unit.tx.db
-      .selectFrom('memberships')
-      .select('user_id')
-      .where('organization_id', '=', organizationId)
-      .where('role', '=', 'admin')
-      .orderBy('created_at')
-      .executeTakeFirst()
-    if (!admin) return null
-    const { id } = await unit.tx.db
-      .insertInto('runner_enrolments')
-      .values({ organization_id: organizationId, name: 'Local runner', token_hash: hashToken(token), created_by: admin.user_id, created_at: unit.now, expires_at: new Date(unit.now.getTime() + validMs) })
-      .returning('id')
-      .executeTakeFirstOrThrow()
+    const { tx, now } = unit
+    const by = await firstAdmin(tx)
+    if (by === undefined) return null
+    const id = randomUUIDv7()
+    const expiresAt = new Date(now.getTime() + enrolmentMs)
+    await insertEnrolment(tx, { id, name: 'Local runner', tokenHash: hashToken(token), by, at: now, expiresAt })
     unit.record({ action: 'runner.invited', target: { kind: 'runner-enrolment', id }, facts: { local: true } })
     return token
   })

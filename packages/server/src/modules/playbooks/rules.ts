@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import { everyStep } from '@redoubt/contract'
 import { AppError } from '../../platform/app-error.ts'
-import { compilePlaybook, type GraphEdge, type GraphNode, type Playbook, type Problem, playbookGraph } from './language/index.ts'
+import {
+  compilePlaybook,
+  type GraphEdge,
+  type GraphNode,
+  type Playbook,
+  type Problem,
+  playbookGraph,
+} from './language/index.ts'
 
 /** @throws AppError unprocessable with every error of the text; `path` is `line:column`, 1-based */
 export function requireSound(yaml: string): Playbook {

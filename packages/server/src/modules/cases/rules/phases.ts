@@ -63,7 +63,9 @@ function missingFor(facts: PhaseFacts, to: Phase): string[] {
   }
   if (facts.openTasks > 0) missing.push(`Finish or cancel ${counted(facts.openTasks, 'open task')}.`)
   if (facts.activeRuns > 0) {
-    missing.push(`Wait for ${counted(facts.activeRuns, 'active run')} to end, or cancel ${facts.activeRuns === 1 ? 'it' : 'them'}.`)
+    missing.push(
+      `Wait for ${counted(facts.activeRuns, 'active run')} to end, or cancel ${facts.activeRuns === 1 ? 'it' : 'them'}.`,
+    )
   }
   return missing
 }

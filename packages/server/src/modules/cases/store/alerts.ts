@@ -110,11 +110,11 @@ export async function inboxAlertsNaming(
       and a.id in (
         select unnest(few.ids) from ${named(keys)}
         cross join lateral (
-          select array_agg(some.alert_id) as ids from (
+          select array_agg(named.alert_id) as ids from (
             select o.alert_id from alert_observables o
             where o.organization_id = ${tx.organizationId} and md5(o.value) = md5(k.value) and o.type = k.type
               and o.value = k.value and not o.internal
-            limit 201) some) few
+            limit 201) named) few
         where cardinality(few.ids) <= 200)
     order by a.id desc limit ${limit}
   `.execute(tx.db)

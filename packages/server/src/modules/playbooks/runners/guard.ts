@@ -39,6 +39,10 @@ export function runnerGuard(kernel: Kernel, database: Database): Guards['runner'
 }
 
 const unauthenticated = (cause?: unknown) =>
-  new AppError('unauthenticated', 'This is no runner of ours, or not any more: it was revoked, or has to be enrolled.', {
-    cause,
-  })
+  new AppError(
+    'unauthenticated',
+    'This is no runner of ours, or not any more: it was revoked, or has to be enrolled.',
+    {
+      cause,
+    },
+  )

@@ -13,6 +13,7 @@ import { apiAddress, enrolmentMs, runnerOrigin, startCommand } from './rules.ts'
 import {
   claimEnrolment,
   findEnrolment,
+  findRunner,
   insertEnrolment,
   insertRunner,
   listRunners,
@@ -40,8 +41,7 @@ export function runnerOperations(kernel: Kernel, database: Database): Handlers<t
     },
 
     async revoke(ctx, { id }) {
-      const runners = await listRunners(ctx.tx)
-      if (!runners.some((runner) => runner.id === id)) throw new AppError('not_found', 'There is no such runner.')
+      if (!(await findRunner(ctx.tx, id))) throw new AppError('not_found', 'There is no such runner.')
       if (!(await revokeRunner(ctx.tx, id, ctx.now))) throw new AppError('conflict', 'This runner is revoked already.')
       ctx.record({ action: 'runner.revoked', target: { kind: 'runner', id } })
       ctx.live('runners')
@@ -72,12 +72,16 @@ async function enroll(kernel: Kernel, database: Database, ctx: PublicCtx, { toke
   const id = randomUUIDv7()
   const actor = { kind: 'runner', id, name } as const
   const { clock, config } = kernel
-  await work(database, { organizationId, actor, clock, requestId: ctx.requestId }, async ({ tx, now, record, live }) => {
-    if (!(await claimEnrolment(tx, enrolment.id, now))) throw spent()
-    await insertRunner(tx, { id, name, url: origin, publicKey, keyId, at: now })
-    record({ action: 'runner.enrolled', target: { kind: 'runner', id }, facts: { enrolmentId: enrolment.id, keyId } })
-    live('runners')
-  })
+  await work(
+    database,
+    { organizationId, actor, clock, requestId: ctx.requestId },
+    async ({ tx, now, record, live }) => {
+      if (!(await claimEnrolment(tx, enrolment.id, now))) throw spent()
+      await insertRunner(tx, { id, name, url: origin, publicKey, keyId, at: now })
+      record({ action: 'runner.enrolled', target: { kind: 'runner', id }, facts: { enrolmentId: enrolment.id, keyId } })
+      live('runners')
+    },
+  )
   return { runnerId: id, organizationId, issuer: config.publicUrl }
 }
 

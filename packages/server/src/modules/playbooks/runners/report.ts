@@ -23,8 +23,10 @@ export async function takeReport(ctx: MachineCtx, report: RunReport): Promise<vo
   const facts = { planId, sequence, status }
   if (effect.kind === 'late') {
     await changeRun(ctx.tx, run.id, { report: { sequence, at: ctx.now } })
-    const text = `The runner reported after the run had ended here (${run.state}): ${status}.`
-    return trace(ctx, run, { kind: 'run', text }, { action: 'run.reported-late', outcome: 'denied', facts })
+    const event = { action: 'run.reported-late', outcome: 'denied', facts } as const
+    if (status === 'running') return void ctx.record({ ...event, target: { kind: 'run', id: run.id } })
+    const text = `The runner reported after the run had ended here as ${run.state}: ${status}.`
+    return trace(ctx, run, { kind: 'run', text }, event)
   }
   const { state, waiting, failure } = effect
   const unfinished = isUnfinished(state)

@@ -13,7 +13,13 @@ export function runnerOrigin(url: string): string {
   const parsed = new URL(url)
   const refuse = (message: string) =>
     new AppError('bad_request', 'The input is not valid; `errors` says where.', { fields: [{ path: 'url', message }] })
-  if (parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '' || parsed.username !== '' || parsed.password !== '') {
+  if (
+    parsed.pathname !== '/' ||
+    parsed.search !== '' ||
+    parsed.hash !== '' ||
+    parsed.username !== '' ||
+    parsed.password !== ''
+  ) {
     throw refuse('must be scheme, host and port alone, such as https://runner.example.com:5678')
   }
   if (isRefusedAddress(parsed.hostname)) throw refuse('must be an address of a runner, not one of the network itself')
@@ -39,5 +45,6 @@ export function apiAddress({ publicUrl, ports }: Pick<Config, 'publicUrl' | 'por
   return url.origin
 }
 
-/** What to type where the runner shall stand. */
-export const startCommand = (control: string, token: string): string => `npm run runner -- --enrol ${control} ${token}`
+/** What to type in a checkout of this repository where the runner shall stand. */
+export const startCommand = (control: string, token: string): string =>
+  `npx node packages/runner/src/main.ts --enrol ${control} ${token}`

@@ -52,7 +52,7 @@ export function chooseRunner(tx: TenantTx): Promise<{ id: string } | undefined> 
     .executeTakeFirst()
 }
 
-/** @returns false when there is no such runner, or none that was not revoked before */
+/** @returns false when it was revoked before */
 export async function revokeRunner(tx: TenantTx, id: string, at: Date): Promise<boolean> {
   const { numUpdatedRows } = await tx.db
     .updateTable('runners')
@@ -62,6 +62,18 @@ export async function revokeRunner(tx: TenantTx, id: string, at: Date): Promise<
     .where('revoked_at', 'is', null)
     .executeTakeFirst()
   return numUpdatedRows === 1n
+}
+
+/** The longest serving admin, on whose behalf the platform itself enrols. */
+export async function firstAdmin(tx: TenantTx): Promise<string | undefined> {
+  const row = await tx.db
+    .selectFrom('memberships')
+    .select('user_id')
+    .where('organization_id', '=', tx.organizationId)
+    .where('role', '=', 'admin')
+    .orderBy('created_at')
+    .executeTakeFirst()
+  return row?.user_id
 }
 
 export async function insertEnrolment(

@@ -148,7 +148,10 @@ function requirePlan(
 ): void {
   const compiled = compilePlaybook(playbook.yaml)
   if (!compiled.ok) {
-    throw new AppError('conflict', 'This playbook has errors under the present rules of the language: open and mend it.')
+    throw new AppError(
+      'conflict',
+      'This playbook has errors under the present rules of the language: open and mend it.',
+    )
   }
   try {
     planFrom(compiled.playbook, {

@@ -18,7 +18,10 @@ export async function plansOf(tx: TenantTx, runId: string): Promise<PlanRow[]> {
 }
 
 /** The newest plan of a run, with what it says; undefined before the first. */
-export async function newestPlan(tx: TenantTx, runId: string): Promise<(PlanRow & { readonly plan: Plan }) | undefined> {
+export async function newestPlan(
+  tx: TenantTx,
+  runId: string,
+): Promise<(PlanRow & { readonly plan: Plan }) | undefined> {
   const row = await plans(tx, runId).orderBy('issued_at', 'desc').orderBy('id', 'desc').executeTakeFirst()
   return row && { ...row, plan: JSON.parse(row.canonical) as Plan }
 }

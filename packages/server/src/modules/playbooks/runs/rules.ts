@@ -1,4 +1,12 @@
-import { everyStep, type Role, type RunReport, type RunState, type StepReport, type Tlp, tlpWithin } from '@redoubt/contract'
+import {
+  everyStep,
+  type Role,
+  type RunReport,
+  type RunState,
+  type StepReport,
+  type Tlp,
+  tlpWithin,
+} from '@redoubt/contract'
 import { AppError } from '../../../platform/app-error.ts'
 import type { Playbook } from '../language/index.ts'
 
@@ -113,16 +121,24 @@ function failureIn(steps: readonly StepReport[]): string {
 }
 
 /** Comments that this report tells for the first time; each report tells all of them again. */
-export function newComments(before: readonly StepReport[], after: readonly StepReport[]): { stepId: string; text: string }[] {
+export function newComments(
+  before: readonly StepReport[],
+  after: readonly StepReport[],
+): { stepId: string; text: string }[] {
   const told = new Set(before.flatMap(({ stepId, comment }) => (comment === undefined ? [] : [stepId])))
-  return after.flatMap(({ stepId, comment }) => (comment === undefined || told.has(stepId) ? [] : [{ stepId, text: comment }]))
+  return after.flatMap(({ stepId, comment }) =>
+    comment === undefined || told.has(stepId) ? [] : [{ stepId, text: comment }],
+  )
 }
 
 /** After its plan expired, this long without a report means that the runner died for good, in milliseconds. */
 export const silenceMs = 10 * 60_000
 
 /** From when a run counts as lost: its plan has expired and its runner has been silent too long. */
-export function lostFrom(plan: { readonly expiresAt: Date; readonly acceptedAt: Date | null }, reportedAt: Date | null): Date {
+export function lostFrom(
+  plan: { readonly expiresAt: Date; readonly acceptedAt: Date | null },
+  reportedAt: Date | null,
+): Date {
   const heard = Math.max(plan.acceptedAt?.getTime() ?? 0, reportedAt?.getTime() ?? 0)
   return new Date(Math.max(plan.expiresAt.getTime(), heard + silenceMs))
 }

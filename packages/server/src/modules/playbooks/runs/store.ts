@@ -165,7 +165,12 @@ export type RunFilter = {
 }
 
 /** Visible runs, newest first, after the given id; ids are UUIDv7, so their order is that of the starts. */
-export async function listRuns(tx: TenantTx, filter: RunFilter, after: string | null, limit: number): Promise<ShownRun[]> {
+export async function listRuns(
+  tx: TenantTx,
+  filter: RunFilter,
+  after: string | null,
+  limit: number,
+): Promise<ShownRun[]> {
   let query = shownRuns(tx).orderBy('r.id', 'desc').limit(limit)
   if (after !== null) query = query.where('r.id', '<', after)
   if (filter.caseId) query = query.where('r.case_id', '=', filter.caseId)

@@ -1,0 +1,45 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+
+export type Undo = () => unknown
+
+/** What was started and must be gone at the end, whether the bench finished, failed or was interrupted. */
+export class Undoing {
+  readonly #undos: Undo[] = []
+  #running: Promise<void> | undefined
+
+  push(undo: Undo): void {
+    this.#undos.push(undo)
+  }
+
+  /** Undoes everything, the latest first; a second caller waits for the first. One that fails does not keep the rest. */
+  run(): Promise<void> {
+    this.#running ??= (async () => {
+      for (const undo of this.#undos.splice(0).reverse()) await Promise.resolve(undo()).catch(() => undefined)
+      this.#running = undefined
+    })()
+    return this.#running
+  }
+}
+
+/** Stops the PostgreSQL of a home, if one still runs there, and removes the home. */
+export async function removeHome(home: string): Promise<void> {
+  const lines = await readFile(join(home, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '')
+  const [pid, , , , socketDirectory] = lines.split('\n')
+  if (pid && isAlive(Number(pid))) {
+    // Fast shutdown: sessions are ended, nothing is waited for.
+    process.kill(Number(pid), 'SIGINT')
+    for (let waitedMs = 0; waitedMs < 30_000 && isAlive(Number(pid)); waitedMs += 50) await pause(50)
+  }
+  if (socketDirectory) await rm(socketDirectory, { recursive: true, force: true })
+  await rm(home, { recursive: true, force: true })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,44 @@
+import { RedoubtProblem } from '@redoubt/sdk'
+
+/** What a command tells the person in one sentence; 1: it did not work, 2: it was written wrongly. */
+export class CommandError extends Error {
+  readonly exitCode: 1 | 2
+
+  constructor(sentence: string, options: { readonly exitCode?: 1 | 2; readonly cause?: unknown } = {}) {
+    super(sentence, { cause: options.cause })
+    this.name = 'CommandError'
+    this.exitCode = options.exitCode ?? 1
+  }
+}
+
+/** A failure as `--json` prints it, with the sentence that people read. */
+export type Failure = {
+  readonly sentence: string
+  readonly exitCode: 1 | 2
+  readonly error: {
+    readonly code: string
+    readonly detail: string
+    readonly errors?: readonly { readonly path: string; readonly message: string }[]
+    readonly requestId?: string
+  }
+}
+
+/** Puts whatever a command threw into words; a refusal keeps its fields and the request id to quote. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof RedoubtProblem) {
+    const { code, errors, requestId } = error
+    return {
+      sentence: requestId === undefined ? error.message : `${error.message} (request ${requestId})`,
+      exitCode: 1,
+      error: {
+        code,
+        detail: error.detail ?? error.title,
+        ...(errors.length > 0 ? { errors } : {}),
+        ...(requestId === undefined ? {} : { requestId }),
+      },
+    }
+  }
+  const detail = error instanceof Error ? error.message : String(error)
+  const exitCode = error instanceof CommandError ? error.exitCode : 1
+  return { sentence: detail, exitCode, error: { code: exitCode === 2 ? 'usage' : 'failed', detail } }
+}

@@ -1,0 +1,59 @@
+import type { Installation } from '@redoubt/server'
+import type { SigningKey } from '@redoubt/trust'
+import type { Databases } from './databases.ts'
+import type { Door } from './http.ts'
+import type { Organization, Person, Source } from './organization.ts'
+import type { Responder } from './responder.ts'
+
+/** What is attacked. `a` is the organization that is attacked, `b` the one the attacker belongs to. */
+export type Terrain = {
+  readonly web: Door
+  readonly api: Door
+  readonly a: Organization
+  readonly b: Organization
+} & Partial<Parts>
+
+/** What some attacks need beyond two accounts; another installation has few of them. */
+export type Parts = {
+  readonly ingestion: { readonly door: Door; readonly a: Source; readonly b: Source; readonly alertId: string }
+  /** The address of organization A's runner. */
+  readonly runner: Door
+  /** People of A in every role, and a RED case that only the moderator is named on. */
+  readonly people: People
+  /** Its database, as each service's role and as the superuser, and a scratch copy to switch defences off in. */
+  readonly database: Databases
+  /** Its signing keys, so that a control can sign rightly what an attack forges. */
+  readonly keys: { readonly installation: Installation; readonly issuer: string }
+  /** Runs of playbooks on A's runner, and what they reached. */
+  readonly responder: Responder
+  /** B's runner: its identity and its key, which an attacker in B has. */
+  readonly runnerOfB: { readonly id: string; readonly key: SigningKey }
+}
+export type Part = keyof Parts
+
+/** Each part in words, for the list of what was left out. */
+export const partWords: Readonly<Record<Part, string>> = {
+  ingestion: 'the address of its ingestion service (--ingestion)',
+  runner: 'the address of its runner (--runner)',
+  people: 'people of every role',
+  database: 'its database',
+  keys: 'its signing keys',
+  responder: 'its runner’s network',
+  runnerOfB: 'the key of another tenant’s runner',
+}
+
+export type People = {
+  readonly moderator: Person
+  readonly user: Person
+  readonly viewer: Person
+  /** Belongs to the provider of A and B, and to neither of them. */
+  readonly analyst: Person
+  readonly red: RedCase
+}
+export type RedCase = {
+  readonly caseId: string
+  /** Stands in its title, task, comment and observable; nobody but the moderator may read it. */
+  readonly secret: string
+  readonly alertId: string
+  readonly runId: string | null
+}

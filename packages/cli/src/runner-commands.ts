@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
+import type { Runner } from '@redoubt/contract'
+import type { Command } from 'commander'
+import { run, teach } from './command.ts'
+import { CommandError } from './command-error.ts'
+import { apiUrl } from './connection.ts'
+import { card, moment, sentences, stacked, table } from './table.ts'
+
+/** `redoubt runner`: what carries out signed plans, in the organization's own network. */
+export function addRunnerCommands(program: Command): void {
+  const runner = program
+    .command('runner')
+    .summary('what carries out signed plans')
+    .description('Manages the runners of the organization: each carries out signed plans in the network it stands in.')
+
+  teach(runner.command('list'), {
+    summary: 'list the runners',
+    description: 'Lists the runners of the organization, with when each was last heard of.',
+    examples: ['redoubt runner list'],
+  }).action(
+    run(async ({ connect }) => {
+      const { items } = await connect().client.runners.list()
+      return {
+        json: { items },
+        text: table(
+          items,
+          [
+            { head: 'NAME', value: ({ name }) => name },
+            { head: 'URL', value: ({ url }) => url, whole: true },
+            { head: 'STATE', value: ({ revoked }) => (revoked ? 'revoked' : 'enrolled'), whole: true },
+            { head: 'LAST SEEN', value: ({ lastSeenAt }) => moment(lastSeenAt) },
+            { head: 'ID', value: ({ id }) => id, whole: true },
+          ],
+          'No runners yet: redoubt runner invite NAME begins.',
+        ),
+      }
+    }),
+  )
+
+  teach(runner.command('invite'), {
+    summary: 'make a one-time enrolment token',
+    description: 'Makes an enrolment token for one runner; it is printed once, works once, and is valid for an hour.',
+    examples: ['redoubt runner invite "Plant 3"'],
+  })
+    .argument('<name>', 'what people call the runner')
+    .action(
+      run(async ({ connect }, name: string) => {
+        const { client, url } = connect()
+        const invited = await client.runners.invite({ name })
+        return {
+          json: invited,
+          text: stacked(
+            card([
+              ['token', invited.token],
+              ['until', moment(invited.expiresAt)],
+            ]),
+            sentences(`On the runner's machine: redoubt runner start --enrol ${url} ${invited.token}`),
+          ),
+        }
+      }),
+    )
+
+  teach(runner.command('revoke'), {
+    summary: 'revoke a runner',
+    description: 'Sends no plan to the runner any more, and takes no report of it. It can enrol again with a new token.',
+    examples: ['redoubt runner revoke 0190a3c2-7d5e-7c1a-9f00-3b2a1c0d9e8f'],
+  })
+    .argument('<id>', 'id or name of a runner')
+    .action(
+      run(async ({ connect }, name: string) => {
+        const { client } = connect()
+        const { items } = await client.runners.list()
+        const found = pickRunner(items, name)
+        return {
+          json: { ...(await client.runners.revoke({ id: found.id })), id: found.id },
+          text: sentences(`${found.name} is revoked.`),
+        }
+      }),
+    )
+
+  runner
+    .command('start')
+    .summary('run a runner on this machine, in the foreground')
+    .description(
+      'Runs a runner until Ctrl-C or SIGTERM; the step in hand is finished first. The first time it needs an enrolment: the address of the api service and a token of redoubt runner invite. REDOUBT_RUNNER_HOME (default ./.redoubt-runner), REDOUBT_RUNNER_HOST, REDOUBT_RUNNER_PORT (default 5678) and REDOUBT_RUNNER_URL say where it lives and how the control plane reaches it.',
+    )
+    .option('--enrol <url-and-token...>', 'address of the api service, then the enrolment token')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ redoubt runner start --enrol https://api.soc.example.com run_…\n  $ redoubt runner start',
+    )
+    .action(async ({ enrol }: { enrol?: string[] }) => {
+      process.exitCode = await startRunner(enrol)
+    })
+}
+
+function pickRunner(runners: readonly Runner[], name: string): Runner {
+  const found = runners.filter((each) => each.id === name || (each.name === name && !each.revoked))
+  const [only] = found
+  if (only && found.length === 1) return only
+  throw new CommandError(
+    found.length > 1
+      ? `Several runners are called "${name}": write the id that redoubt runner list shows.`
+      : `No runner is called "${name}": redoubt runner list shows them.`,
+  )
+}
+
+/** The runner stays a process of its own, with nothing of ours in it. @returns its exit code */
+async function startRunner(enrol: readonly string[] | undefined): Promise<number> {
+  if (enrol !== undefined) {
+    if (enrol.length !== 2) {
+      process.stderr.write('Write --enrol with two values: the address of the api service, and the token.\n')
+      return 2
+    }
+    apiUrl(enrol[0] as string)
+  }
+  const main = createRequire(import.meta.url).resolve('@redoubt/runner/main')
+  const child = spawn(process.execPath, [main, ...(enrol === undefined ? [] : ['--enrol', ...enrol])], { stdio: 'inherit' })
+  // Ctrl-C reaches the runner by itself; what is sent to this process alone is passed on.
+  process.on('SIGINT', () => undefined)
+  process.on('SIGTERM', () => void child.kill('SIGTERM'))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code) => resolve(code ?? 1))
+  })
+}
