@@ -10,8 +10,8 @@ import { suricataBatches } from './suricata-lines.ts'
 import type { Undoing } from './undo.ts'
 
 const rounds = 5
-const batches = 20
-const linesPerBatch = 1000
+const batches = 40
+const linesPerBatch = 500
 const connections = 4
 
 type Round = { readonly perSecond: number; readonly copyPerSecond: number; readonly ackMs: readonly number[] }

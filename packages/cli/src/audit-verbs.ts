@@ -7,7 +7,10 @@ import { limitOption } from './option-values.ts'
 import { firstItems } from './pick.ts'
 import { card, moment, sentences, stacked, table } from './table.ts'
 
-const keyOption = ['--key <vkey>', 'the verifier key you keep (origin+id+key); without it the platform’s own is used'] as const
+const keyOption = [
+  '--key <vkey>',
+  'the verifier key you keep (origin+id+key); without it the platform’s own is used',
+] as const
 
 /** `redoubt audit`: the organization's log, and the proofs that nobody altered it. */
 export function addAuditCommands(program: Command): void {
@@ -36,7 +39,10 @@ export function addAuditCommands(program: Command): void {
           ...(options.target === undefined ? {} : { targetId: options.target }),
         }
         const { limit } = options
-        const items = await firstItems(client.items(client.audit.list, { ...filter, limit: Math.min(limit, 200) }), limit)
+        const items = await firstItems(
+          client.items(client.audit.list, { ...filter, limit: Math.min(limit, 200) }),
+          limit,
+        )
         return {
           json: { items },
           text: table(
@@ -90,7 +96,8 @@ export function addAuditCommands(program: Command): void {
 
   teach(audit.command('proof'), {
     summary: 'prove that one event is in the log',
-    description: 'Fetches the inclusion proof of an event and verifies it here, from the event’s bytes to the signed root.',
+    description:
+      'Fetches the inclusion proof of an event and verifies it here, from the event’s bytes to the signed root.',
     examples: ['redoubt audit proof 0190a3c2-7d5e-7c1a-9f00-3b2a1c0d9e8f'],
   })
     .argument('<id>', 'id of an audit event')
@@ -100,7 +107,10 @@ export function addAuditCommands(program: Command): void {
         const { client } = connect()
         const proof = await client.audit.inclusion({ id })
         const { origin } = await client.audit.checkpoint()
-        const verdict = await verifyAuditProof(proof, { origin, ...(key === undefined ? {} : { trustedVerifier: key }) })
+        const verdict = await verifyAuditProof(proof, {
+          origin,
+          ...(key === undefined ? {} : { trustedVerifier: key }),
+        })
         if (!verdict.ok) {
           const problem = verdict.problem
           return {
@@ -114,7 +124,10 @@ export function addAuditCommands(program: Command): void {
           text: card([
             ['proof', `holds: event ${proof.seq} of ${proof.size}, ${proof.proof.length} hashes to the signed root`],
             ['log', origin],
-            ['key', key === undefined ? `${proof.verifier} (the platform’s own; compare it with the one you keep)` : key],
+            [
+              'key',
+              key === undefined ? `${proof.verifier} (the platform’s own; compare it with the one you keep)` : key,
+            ],
             ['event', proof.body],
           ]),
         }

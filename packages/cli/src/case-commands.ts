@@ -30,7 +30,10 @@ export function addCaseCommands(program: Command): void {
           ...(severity === undefined ? {} : { severity: [severity] }),
           ...(search === undefined ? {} : { search }),
         }
-        const items = await firstItems(client.items(client.alerts.list, { ...filter, limit: Math.min(limit, 200) }), limit)
+        const items = await firstItems(
+          client.items(client.alerts.list, { ...filter, limit: Math.min(limit, 200) }),
+          limit,
+        )
         return {
           json: { items },
           text: table(
@@ -70,7 +73,10 @@ export function addCaseCommands(program: Command): void {
           ...(open === undefined ? {} : { open }),
           ...(search === undefined ? {} : { search }),
         }
-        const items = await firstItems(client.items(client.cases.list, { ...filter, limit: Math.min(limit, 200) }), limit)
+        const items = await firstItems(
+          client.items(client.cases.list, { ...filter, limit: Math.min(limit, 200) }),
+          limit,
+        )
         return {
           json: { items },
           text: table(

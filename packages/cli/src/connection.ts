@@ -33,16 +33,22 @@ export function connect(environment: Environment, now: () => Date = () => new Da
 }
 
 /** Which of the sign-ins the environment means. @throws CommandError */
-export function choose(signIns: readonly SignIn[], { url, organization }: Pick<Environment, 'url' | 'organization'>): SignIn {
+export function choose(
+  signIns: readonly SignIn[],
+  { url, organization }: Pick<Environment, 'url' | 'organization'>,
+): SignIn {
   const wanted = url === undefined ? undefined : apiUrl(url)
   const fitting = signIns.filter(
     (each) =>
-      (wanted === undefined || each.url === wanted) && (organization === undefined || each.organization === organization),
+      (wanted === undefined || each.url === wanted) &&
+      (organization === undefined || each.organization === organization),
   )
   const [newest] = fitting
   if (newest) return newest
   const hint = `redoubt login${wanted === undefined ? '' : ` --url ${wanted}`}${organization === undefined ? '' : ` --organization ${organization}`}`
-  throw new CommandError(`You are not signed in${organization === undefined ? '' : ` to ${organization}`}${wanted === undefined ? '' : ` at ${wanted}`}: run ${hint}`)
+  throw new CommandError(
+    `You are not signed in${organization === undefined ? '' : ` to ${organization}`}${wanted === undefined ? '' : ` at ${wanted}`}: run ${hint}`,
+  )
 }
 
 function connectAs(store: CredentialStore, chosen: SignIn, now: () => Date): Connection {
@@ -93,11 +99,14 @@ function renewStored(store: CredentialStore, where: Where, refused: string, now:
       const others = signIns.filter((each) => each !== known)
       try {
         const { refreshToken } = known
-        const tokens = await createClient({ url: known.url, fetch: reachable(known.url) }).auth.refresh({ refreshToken })
+        const tokens = await createClient({ url: known.url, fetch: reachable(known.url) }).auth.refresh({
+          refreshToken,
+        })
         const result = renewed(known, tokens, now())
         return { signIns: signIns.map((each) => (each === known ? result : each)), result }
       } catch (error) {
-        if (error instanceof RedoubtProblem && error.code === 'unauthenticated') return { signIns: others, result: null }
+        if (error instanceof RedoubtProblem && error.code === 'unauthenticated')
+          return { signIns: others, result: null }
         throw error
       }
     })
@@ -116,13 +125,19 @@ function renewStored(store: CredentialStore, where: Where, refused: string, now:
  */
 export function apiUrl(text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-    throw new CommandError(`"${text}" is not the address of an api service: write https://HOST or ${defaultUrl}.`, { exitCode: 2 })
+    throw new CommandError(`"${text}" is not the address of an api service: write https://HOST or ${defaultUrl}.`, {
+      exitCode: 2,
+    })
   }
   const url = new URL(text)
   if (url.protocol === 'http:' && !/^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname)) {
-    throw new CommandError(`${url.origin} would carry your password and tokens in the clear: use https:// beyond this machine.`, { exitCode: 2 })
+    throw new CommandError(
+      `${url.origin} would carry your password and tokens in the clear: use https:// beyond this machine.`,
+      { exitCode: 2 },
+    )
   }
-  if (url.username || url.password) throw new CommandError('The address must not carry a user name or a password.', { exitCode: 2 })
+  if (url.username || url.password)
+    throw new CommandError('The address must not carry a user name or a password.', { exitCode: 2 })
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
 }
 
@@ -136,7 +151,10 @@ export function reachable(url: string, fetch: Fetch = globalThis.fetch): Fetch {
         throw new CommandError(`${url} did not answer in time: try again, or look at redoubt doctor there.`, { cause })
       }
       const { code, message } = ((cause as Error).cause ?? cause) as { code?: string; message: string }
-      throw new CommandError(`Nothing that is Redoubt answers at ${url} (${code ?? message}): check the address and that the platform runs.`, { cause })
+      throw new CommandError(
+        `Nothing that is Redoubt answers at ${url} (${code ?? message}): check the address and that the platform runs.`,
+        { cause },
+      )
     }
   }
 }

@@ -62,7 +62,9 @@ export class CredentialStore {
    * Changes the file while no other command can: `change` reads inside, and what it returns is on disk before the lock
    * is given back. A refresh token used twice ends the session, so nothing is refreshed outside.
    */
-  async update<T>(change: (signIns: readonly SignIn[]) => Promise<{ signIns: readonly SignIn[]; result: T }>): Promise<T> {
+  async update<T>(
+    change: (signIns: readonly SignIn[]) => Promise<{ signIns: readonly SignIn[]; result: T }>,
+  ): Promise<T> {
     try {
       mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 })
     } catch (cause) {

@@ -1,5 +1,5 @@
-import type { Command } from 'commander'
 import { type Client, createClient, RedoubtProblem } from '@redoubt/sdk'
+import type { Command } from 'commander'
 import { type Context, type Report, run, teach } from './command.ts'
 import { CommandError, failureOf } from './command-error.ts'
 import { apiUrl, choose, connect, defaultUrl, reachable } from './connection.ts'
@@ -14,7 +14,10 @@ export function addLoginCommands(program: Command): void {
     summary: 'sign in, and stay signed in on this machine',
     description:
       'Signs in to an installation and keeps the session, for up to seven days, in ~/.config/redoubt/credentials.json (or below XDG_CONFIG_HOME), which only you can read. The password is asked for without echo, or read from stdin; it is never an argument. You may be signed in to several organizations: the newest sign-in is used, or the one that REDOUBT_URL and REDOUBT_ORGANIZATION name. With REDOUBT_ACCESS_TOKEN set, that token is used instead of any sign-in.',
-    examples: ['redoubt login --email ada@example.com', 'redoubt login --url https://api.soc.example.com --organization fabrikam'],
+    examples: [
+      'redoubt login --email ada@example.com',
+      'redoubt login --url https://api.soc.example.com --organization fabrikam',
+    ],
   })
     .option('--url <address>', `address of the api service (default: REDOUBT_URL or ${defaultUrl})`)
     .option('--email <address>', 'your e-mail address; asked for at a terminal')
@@ -36,12 +39,18 @@ async function login({ environment }: Context, options: LoginOptions): Promise<R
   const wanted = options.organization ?? environment.organization
   const email = options.email ?? (process.stdin.isTTY ? await ask('E-mail: ') : undefined)
   if (email === undefined) {
-    throw new CommandError('Say who signs in: redoubt login --email ADDRESS, with the password on stdin.', { exitCode: 2 })
+    throw new CommandError('Say who signs in: redoubt login --email ADDRESS, with the password on stdin.', {
+      exitCode: 2,
+    })
   }
   const password = await readPassword(`Password for ${email} at ${url}: `)
   return withProgress('Signing in', async () => {
     const plain = createClient({ url, fetch: reachable(url) })
-    const tokens = await plain.auth.login({ email, password, ...(wanted === undefined ? {} : { organization: wanted }) })
+    const tokens = await plain.auth.login({
+      email,
+      password,
+      ...(wanted === undefined ? {} : { organization: wanted }),
+    })
     const { user, membership, session } = await whoIs(
       createClient({ url, accessToken: tokens.accessToken, fetch: reachable(url) }),
       tokens.organizationId,
@@ -49,7 +58,11 @@ async function login({ environment }: Context, options: LoginOptions): Promise<R
     const organization = membership.organization.slug
     const store = new CredentialStore(environment.credentialsFile)
     await store.update(async (signIns) => {
-      const signIn = renewed({ url, organization, organizationId: tokens.organizationId, email: user.email }, tokens, new Date())
+      const signIn = renewed(
+        { url, organization, organizationId: tokens.organizationId, email: user.email },
+        tokens,
+        new Date(),
+      )
       return { signIns: [signIn, ...signIns.filter((each) => !isAt(each, { url, organization }))], result: undefined }
     })
     return {

@@ -49,7 +49,9 @@ async function firstLineOfStdin(): Promise<string> {
     if (text.length > longestLine) break
   }
   if (text === '' || text.length > longestLine) {
-    throw new CommandError('stdin holds no password: type it at a terminal, or pipe it in as one line.', { exitCode: 2 })
+    throw new CommandError('stdin holds no password: type it at a terminal, or pipe it in as one line.', {
+      exitCode: 2,
+    })
   }
   return text
 }

@@ -63,7 +63,8 @@ export function addRunnerCommands(program: Command): void {
 
   teach(runner.command('revoke'), {
     summary: 'revoke a runner',
-    description: 'Sends no plan to the runner any more, and takes no report of it. It can enrol again with a new token.',
+    description:
+      'Sends no plan to the runner any more, and takes no report of it. It can enrol again with a new token.',
     examples: ['redoubt runner revoke 0190a3c2-7d5e-7c1a-9f00-3b2a1c0d9e8f'],
   })
     .argument('<id>', 'id or name of a runner')
@@ -116,7 +117,9 @@ async function startRunner(enrol: readonly string[] | undefined): Promise<number
     apiUrl(enrol[0] as string)
   }
   const main = createRequire(import.meta.url).resolve('@redoubt/runner/main')
-  const child = spawn(process.execPath, [main, ...(enrol === undefined ? [] : ['--enrol', ...enrol])], { stdio: 'inherit' })
+  const child = spawn(process.execPath, [main, ...(enrol === undefined ? [] : ['--enrol', ...enrol])], {
+    stdio: 'inherit',
+  })
   // Ctrl-C reaches the runner by itself; what is sent to this process alone is passed on.
   process.on('SIGINT', () => undefined)
   process.on('SIGTERM', () => void child.kill('SIGTERM'))

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { type AdapterType, adapterTypes, SourceMapping, Tlp, tlps } from '@redoubt/contract'
+import { type AdapterType, adapterTypes, SourceMapping, type Tlp, tlps } from '@redoubt/contract'
 import { Argument, type Command } from 'commander'
 import type { z } from 'zod'
 import { run, teach } from './command.ts'
@@ -34,7 +34,11 @@ export function addSourceCommands(program: Command): void {
             { head: 'TYPE', value: ({ type }) => type, whole: true },
             { head: 'TLP', value: ({ tlp }) => tlp, whole: true },
             { head: 'STATE', value: ({ enabled }) => (enabled ? 'enabled' : 'disabled'), whole: true },
-            { head: 'LAST 24 H', value: ({ activity }) => activity.reduce((sum, count) => sum + count, 0), align: 'right' },
+            {
+              head: 'LAST 24 H',
+              value: ({ activity }) => activity.reduce((sum, count) => sum + count, 0),
+              align: 'right',
+            },
             { head: 'LAST EVENT', value: ({ lastEventAt }) => moment(lastEventAt) },
           ],
           'No sources yet: redoubt source create NAME SLUG TYPE makes one.',
@@ -176,6 +180,8 @@ async function readMapping(file: string): Promise<SourceMapping> {
   }
   const mapping = SourceMapping.safeParse(value)
   if (mapping.success) return mapping.data
-  const wrong = mapping.error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
+  const wrong = mapping.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  )
   throw new CommandError(`The mapping ${file} is not valid: ${wrong.join('; ')}.`)
 }

@@ -62,7 +62,8 @@ export function addUserCommands(program: Command): void {
 
   teach(user.command('role'), {
     summary: 'change the role of a member',
-    description: 'Changes what a member may do; it holds within a second, also for open sessions. The last admin stays admin.',
+    description:
+      'Changes what a member may do; it holds within a second, also for open sessions. The last admin stays admin.',
     examples: ['redoubt user role grace@example.com admin'],
   })
     .addArgument(userArgument())
@@ -78,7 +79,8 @@ export function addUserCommands(program: Command): void {
 
   teach(user.command('remove'), {
     summary: 'remove a member',
-    description: 'Takes a member out of the organization; what they did stays in the audit log. The last admin cannot be removed.',
+    description:
+      'Takes a member out of the organization; what they did stays in the audit log. The last admin cannot be removed.',
     examples: ['redoubt user remove grace@example.com'],
   })
     .addArgument(userArgument())
@@ -133,7 +135,10 @@ export function addUserCommands(program: Command): void {
         const { client } = connect()
         const { userId, name: person } = await pickMember(client, name)
         const { ended } = await client.sessions.revokeOfMember({ userId })
-        return { json: { ended, userId }, text: sentences(`Ended ${ended} ${ended === 1 ? 'session' : 'sessions'} of ${person}.`) }
+        return {
+          json: { ended, userId },
+          text: sentences(`Ended ${ended} ${ended === 1 ? 'session' : 'sessions'} of ${person}.`),
+        }
       }),
     )
 }

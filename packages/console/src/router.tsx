@@ -192,8 +192,7 @@ export const router = createRouter({
 onSignedOut(() => {
   const here = router.state.location
   if (!here.pathname.startsWith('/o/')) return
-  forgetEverything()
-  void router.navigate({ to: '/sign-in', search: signInSearch({ to: here.href }) })
+  void router.navigate({ to: '/sign-in', search: signInSearch({ to: here.href }) }).then(forgetEverything)
 })
 
 declare module '@tanstack/react-router' {

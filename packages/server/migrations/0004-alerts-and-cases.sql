@@ -202,6 +202,8 @@ create policy tenant on redoubt.alert_observables
   using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
 create policy tenant on redoubt.ingest_receipts
   using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
+-- Whose receipts are old; the sweep then opens one tenant at a time.
+create policy sweep on redoubt.ingest_receipts for select using ((select redoubt.reason()) = 'sweep');
 create policy tenant on redoubt.case_timeline
   using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
 create policy tenant on redoubt.case_tasks

@@ -67,6 +67,23 @@ describe('lists', () => {
     expect(await listed({ search: '\\' })).toEqual(['Backslash \\ in a title'])
   })
 
+  test('a search looks at a bounded number of alerts a page, and goes on from there until the end', async () => {
+    await fresh()
+    await send(event('needle'))
+    await fixture.platform.admin.query(
+      `insert into alerts (organization_id, source_id, dedup_key, title, severity, tlp, first_seen_at, last_seen_at, finding, raw)
+       select organization_id, source_id, sha256(convert_to(n::text, 'UTF8')), 'hay ' || n, 1, tlp, first_seen_at,
+              last_seen_at + n * interval '1 millisecond', '{}', '{}'
+       from alerts, generate_series(1, 20005) as n where source_id = $1`,
+      [source.id],
+    )
+    const first = await call(admin, 'alerts.list', { search: 'needle' })
+    expect(first).toEqual({ items: [], next: expect.any(String) })
+    const second = await call(admin, 'alerts.list', { search: 'needle', cursor: first.next ?? '' })
+    expect(second.items.map(({ title }) => title)).toEqual(['Alert needle'])
+    expect(second.next).toBeNull()
+  })
+
   test('filters narrow by state, severity, source, assignee and observable', async () => {
     await fresh()
     await send(
@@ -369,6 +386,8 @@ describe('sources', () => {
 
 test('receipts are swept after a day, of every tenant, and not before', async () => {
   const { kernel, databases, clock, admin: pool } = fixture.platform
+  clock.advance(24 * hour)
+  await sweepReceipts(kernel, databases.redoubt_worker)
   for (let tenants = 0; tenants < 2; tenants += 1) {
     await fresh()
     await send(event('swept'))

@@ -181,6 +181,7 @@ describe('what is in a RED case', () => {
     const attacks: Record<string, ReturnType<typeof sql>> = {
       'naming oneself': sql`insert into case_recipients values (${team.other.organizationId}, ${red.id}, ${team.other.userId})`,
       'taking a recipient off': sql`delete from case_recipients where case_id = ${red.id}`,
+      'taking every recipient off': sql`delete from case_recipients`,
       'lifting the label': sql`update cases set tlp = 'CLEAR', audience = 'organization'`,
       'lifting the label without a where': sql`update cases set audience = 'named'`,
       'freeing its alerts': sql`update alerts set restricted_case = null where id = ${alertId}`,

@@ -156,6 +156,26 @@ async function startTarget() {
   }
 }
 
+/** Stands where a runner should: answers each plan with a status, or breaks the line off when there is none. */
+export async function listen(
+  answer: (body: string) => number | undefined | Promise<number | undefined>,
+  headers: Record<string, string> = {},
+) {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const status = await answer(Buffer.concat(chunks).toString('utf8'))
+    if (status === undefined) request.socket.destroy()
+    else response.writeHead(status, headers).end('{}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const stop = async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop }
+}
+
 /** Looks an address up, asks, blocks it, and says so. */
 export const playbookFor = (port: number): string => `name: Block address
 tlp: AMBER

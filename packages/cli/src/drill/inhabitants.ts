@@ -27,7 +27,7 @@ export async function settle(
   say: (line: string) => void,
 ): Promise<{ operator: Person; a: Organization; b: Organization; people: Omit<People, 'red'>; moderator: Person }> {
   const { web, api } = doors
-  const account = { email: 'operator@provider.example', password: newSecret('operator') }
+  const account = { email: 'operator@provider.example', password: newSecret('pass') }
   await web
     .call('auth.setUp', { token: setUpToken, organization: 'Drill provider', name: 'Operator', ...account })
     .then(bodyOf)
@@ -61,7 +61,7 @@ export async function invited(
   role: Role,
   name: string,
 ): Promise<Person> {
-  const account = { email: `${name}@people.example`, password: newSecret('person') }
+  const account = { email: `${name}@people.example`, password: newSecret('pass') }
   const { link } = await api
     .post('/api/v1/invitations', { email: account.email, role }, by)
     .then(bodyOf<{ link: string }>)
@@ -107,7 +107,7 @@ export async function redCase(doors: Doors, a: Organization, moderator: Person):
   const { id } = await openCase(api, moderator, secret, 'RED')
   await api.post(`/api/v1/cases/${id}/tasks`, { title: secret }, as).then(bodyOf)
   await api.post(`/api/v1/cases/${id}/comments`, { text: secret }, as).then(bodyOf)
-  await api.post(`/api/v1/cases/${id}/observables`, { text: `${secret}.example` }, as).then(bodyOf)
+  await api.post(`/api/v1/cases/${id}/observables`, { text: `${secret}.example.com` }, as).then(bodyOf)
   const alertId = await sendAlert(doors, a, secret)
   await api.post('/api/v1/alerts/add-to-case', { ids: [alertId], caseId: id }, as).then(bodyOf)
   return { caseId: id, secret, alertId }

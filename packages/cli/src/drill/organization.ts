@@ -106,7 +106,7 @@ export async function furnish(api: Door, admin: Person): Promise<Organization> {
   const task = await make('/cases/{id}/tasks'.replace('{id}', opened.id), { title: `Task ${secret}` })
   await make(`/cases/${opened.id}/comments`, { text: `Comment ${secret}` })
   const { added } = bodyOf<{ added: Id[] }>(
-    await api.post(`/api/v1/cases/${opened.id}/observables`, { text: `${secret}.example` }, as),
+    await api.post(`/api/v1/cases/${opened.id}/observables`, { text: `${secret}.example.com` }, as),
   )
   const playbook = await make('/playbooks', { yaml: harmlessPlaybook(secret) })
   const { source, credentials } = bodyOf<{ source: Id & { path: string }; credentials: Omit<Source, 'id' | 'path'> }>(

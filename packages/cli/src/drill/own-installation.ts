@@ -10,7 +10,7 @@ import { bodyOf, Door } from './http.ts'
 import { ingestionPart, redCase, settle } from './inhabitants.ts'
 import { bearer, eventually, type Organization } from './organization.ts'
 import { Responder } from './responder.ts'
-import type { Parts, Terrain } from './terrain.ts'
+import type { Parts, RunnerKey, Terrain } from './terrain.ts'
 
 /** An installation of the drill's own: every part of it can be attacked, and its defences switched off in a copy. */
 export type OwnInstallation = {
@@ -83,7 +83,7 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
         database,
         keys: { installation, issuer: publicUrl },
         responder,
-        runnerOfB: await runnerIdentity(doors.api, b),
+        runnerKeys: { a: identityIn(runnerHome), b: await runnerIdentity(doors.api, b) },
       },
       stop,
     }
@@ -107,7 +107,7 @@ async function enrolledRunner(home: string, api: Door, of: Organization): Promis
 }
 
 /** Enrols a runner that is nothing but its key: what an attacker with a runner of another tenant holds. */
-async function runnerIdentity(api: Door, of: Organization): Promise<Parts['runnerOfB']> {
+async function runnerIdentity(api: Door, of: Organization): Promise<RunnerKey> {
   const { token } = bodyOf<{ token: string }>(
     await api.post('/api/v1/runners/enrolments', { name: 'Attacker’s runner' }, bearer(of.admin)),
   )
@@ -121,5 +121,8 @@ async function runnerIdentity(api: Door, of: Organization): Promise<Parts['runne
   return { id: bodyOf<{ runnerId: string }>(enrolled).runnerId, key }
 }
 
-/** The key that the runner of A signs its reports with; only its own process reads it, and this drill. */
-export const runnerKeyIn = (home: string) => importSigningKey(JSON.parse(readFileSync(join(home, 'runner-key.json'), 'utf8')))
+/** The identity of A's runner, which only its own process and this drill read. */
+function identityIn(home: string): RunnerKey {
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(home, name), 'utf8'))
+  return { id: (read('identity.json') as { runnerId: string }).runnerId, key: importSigningKey(read('runner-key.json')) }
+}

@@ -26,9 +26,10 @@ export type Parts = {
   readonly keys: { readonly installation: Installation; readonly issuer: string }
   /** Runs of playbooks on A's runner, and what they reached. */
   readonly responder: Responder
-  /** B's runner: its identity and its key, which an attacker in B has. */
-  readonly runnerOfB: { readonly id: string; readonly key: SigningKey }
+  /** Both runners with their keys; an attacker in B has B's. */
+  readonly runnerKeys: { readonly a: RunnerKey; readonly b: RunnerKey }
 }
+export type RunnerKey = { readonly id: string; readonly key: SigningKey }
 export type Part = keyof Parts
 
 /** Each part in words, for the list of what was left out. */
@@ -39,7 +40,7 @@ export const partWords: Readonly<Record<Part, string>> = {
   database: 'its database',
   keys: 'its signing keys',
   responder: 'its runner’s network',
-  runnerOfB: 'the key of another tenant’s runner',
+  runnerKeys: 'the keys of its runners',
 }
 
 export type People = {

@@ -31,7 +31,7 @@ export function ArrivedPill({ arrived, onShow }: { arrived: { fresh: number; gon
         <Button
           tone="primary"
           size="small"
-          className="enter pointer-events-auto rounded-full shadow-overlay"
+          className="enter pointer-events-auto rounded-full! shadow-overlay"
           onPress={onShow}
         >
           {parts.join(', ')}. Show

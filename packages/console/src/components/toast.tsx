@@ -95,7 +95,7 @@ function ToastCard({ toast }: { toast: Toast }) {
           {toast.action.label}
         </Button>
       )}
-      <IconButton icon="close" label="Dismiss" onPress={() => close.current()} />
+      <IconButton icon="close" label="Close notification" onPress={() => close.current()} />
     </div>
   )
 }

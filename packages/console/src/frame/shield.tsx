@@ -25,8 +25,8 @@ export function Shield() {
   const signOut = async () => {
     try {
       await personApi.client.auth.logout.mutate({})
-      forgetEverything()
       await navigate({ to: '/sign-in' })
+      forgetEverything()
     } catch (error) {
       announceFailure('You are still signed in', error)
     }

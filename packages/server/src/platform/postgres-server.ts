@@ -74,6 +74,11 @@ export async function startPostgres(home: string, superuserPassword: string): Pr
   return { host, port, stop: () => stopCluster(data) }
 }
 
+/** Where the cluster of a home answers while it runs. */
+export function embeddedAddress(home: string): { readonly host: string; readonly port: number } {
+  return { host: socketDirectory(home), port }
+}
+
 /** Socket paths are limited to 107 bytes, so the socket does not live in the home but is named after it. */
 function socketDirectory(home: string): string {
   return join(tmpdir(), `redoubt-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`)

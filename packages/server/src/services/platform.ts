@@ -223,7 +223,8 @@ async function isAlone(owner: Login): Promise<boolean> {
   }).catch(() => false)
 }
 
-function loginOf(databaseUrl: string): Login {
+/** The owner's login out of DATABASE_URL. */
+export function loginOf(databaseUrl: string): Login {
   const url = new URL(databaseUrl)
   const mode = url.searchParams.get('sslmode')
   return {

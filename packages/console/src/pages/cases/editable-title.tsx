@@ -37,6 +37,7 @@ export function EditableTitle({ value, prefix, disabled, onSave }: EditableTitle
         <button
           type="button"
           onClick={() => setDraft(value)}
+          title="Edit the title"
           className="group min-w-0 cursor-text rounded-sm text-left font-semibold break-words"
         >
           {value}
@@ -44,7 +45,6 @@ export function EditableTitle({ value, prefix, disabled, onSave }: EditableTitle
             name="edit"
             className="ml-2 inline text-faint opacity-0 group-hover:opacity-100 group-focus-visible:opacity-100"
           />
-          <span className="sr-only">, edit the title</span>
         </button>
       )}
     </h1>

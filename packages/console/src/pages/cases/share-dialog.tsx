@@ -22,7 +22,9 @@ export function ShareDialog({ of, editing, onClose }: { of: Case; editing: CaseE
   const known = new Map([...of.recipients, ...people].map((person) => [person.id as string, person.name]))
   const seers =
     tlp === 'RED'
-      ? `Only ${[...recipients].map((id) => known.get(id)).join(', ') || 'nobody yet'}`
+      ? recipients.size === 0
+        ? 'Nobody until a recipient is named'
+        : `Only ${[...recipients].map((id) => known.get(id)).join(', ')}`
       : audience === 'organization'
         ? 'Every member of the organization'
         : `The owner, ${recipients.size} named, moderators and admins`

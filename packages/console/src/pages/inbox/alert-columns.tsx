@@ -34,7 +34,7 @@ export const alertColumns: readonly Column<AlertSummary>[] = [
     id: 'entities',
     header: 'Names',
     track: 'minmax(0,2fr)',
-    from: 980,
+    from: 940,
     cell: (alert) => <span className="font-mono text-xs text-quiet">{alert.entities.join(' · ')}</span>,
   },
   {
@@ -46,12 +46,12 @@ export const alertColumns: readonly Column<AlertSummary>[] = [
   },
   {
     id: 'assignee',
-    header: 'Assignee',
-    track: '128px',
-    from: 860,
-    cell: (alert) => <Person name={alert.assignee?.name ?? null} muted />,
+    header: 'Who',
+    track: '32px',
+    from: 700,
+    cell: (alert) => <Person name={alert.assignee?.name ?? null} compact />,
   },
-  { id: 'tlp', header: 'TLP', track: '116px', from: 1120, cell: (alert) => <TlpMark tlp={alert.tlp} /> },
+  { id: 'tlp', header: 'TLP', track: '116px', from: 1160, cell: (alert) => <TlpMark tlp={alert.tlp} /> },
   {
     id: 'seen',
     header: 'Last seen',

@@ -24,8 +24,8 @@ export function SessionsPage() {
       return announceFailure('The session goes on', error)
     }
     if (session.current) {
-      forgetEverything()
-      return navigate({ to: '/sign-in' })
+      await navigate({ to: '/sign-in' })
+      return forgetEverything()
     }
     announce('The session was ended everywhere')
     await queries.invalidateQueries(trpc.sessions.list.queryFilter())

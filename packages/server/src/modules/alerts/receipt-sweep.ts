@@ -10,11 +10,11 @@ const SWEEP_MS = 600_000
 /** Removes receipts that no sender will ask for again, one tenant at a time. @returns how many */
 export async function sweepReceipts(kernel: Kernel, database: Database): Promise<number> {
   const before = new Date(kernel.clock.now().getTime() - RECEIPT_MS)
-  const organizations = await inSystem(database, 'sweep', (tx) =>
-    tx.db.selectFrom('organizations').select('id').execute(),
+  const tenants = await inSystem(database, 'sweep', (tx) =>
+    tx.db.selectFrom('ingest_receipts').select('organization_id as id').distinct().where('at', '<=', before).execute(),
   )
   let removed = 0
-  for (const { id } of organizations) {
+  for (const { id } of tenants) {
     removed += await inTenant(database, id as OrganizationId, { service: 'worker' }, async (tx) => {
       const { numDeletedRows } = await tx.db
         .deleteFrom('ingest_receipts')

@@ -1,4 +1,5 @@
 /* The organization's append-only log: events, their places in the tree, proofs, and the export. */
 export { mountAuditExport } from './export.ts'
+export { inspectLog, type LogState } from './inspection.ts'
 export { auditOperations } from './operations.ts'
 export { sealOrganization, startSequencer } from './sequencer.ts'

@@ -138,6 +138,19 @@ export async function organizationsToSeal(tx: SystemTx): Promise<OrganizationId[
   return rows.map((row) => row.organization_id as OrganizationId)
 }
 
+/** How many events of the organization wait to be sealed, and since when the oldest does. */
+export async function waitingEvents(tx: TenantTx): Promise<{ waiting: number; oldestAt: Date | null }> {
+  const { waiting, oldestAt } = await tx.db
+    .selectFrom('audit_unsealed as u')
+    .innerJoin('audit_events as e', (join) =>
+      join.onRef('e.organization_id', '=', 'u.organization_id').onRef('e.id', '=', 'u.event_id'),
+    )
+    .select((of) => [of.fn.countAll<number>().as('waiting'), of.fn.min('e.at').as('oldestAt')])
+    .where('u.organization_id', '=', tx.organizationId)
+    .executeTakeFirstOrThrow()
+  return { waiting, oldestAt }
+}
+
 /** Whether this transaction seals the organization's log alone; true until its end. Never waits. */
 export async function lockLog(tx: TenantTx): Promise<boolean> {
   const { rows } = await sql<{ locked: boolean }>`

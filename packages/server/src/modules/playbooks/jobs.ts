@@ -16,7 +16,7 @@ import { compilePlaybook, PlanRefused, planFrom } from './language/index.ts'
 import { type Delivered, deliverPlan } from './plan-delivery.ts'
 import { findRunner, type RunnerRow } from './runners/store.ts'
 import { tlpOfCase } from './runs/case-store.ts'
-import { acceptPlan, insertPlan, newestPlan } from './runs/plan-store.ts'
+import { acceptPlan, insertPlan, newestPlan, planOfSegment } from './runs/plan-store.ts'
 import { isUnfinished, lostFrom, silenceMs } from './runs/rules.ts'
 import { changeRun, decisionsOf, lockRun, type RunRow, unfinishedRunsOf } from './runs/store.ts'
 import { failRun } from './runs/trace.ts'
@@ -99,9 +99,9 @@ async function prepare(
     await failRun(unit, run, 'runner-revoked', 'Its runner was revoked.')
     return null
   }
-  const approvals = (await decisionsOf(tx, runId)).filter(({ decision }) => decision === 'approved')
-  const signed = await newestPlan(tx, runId)
-  if (signed && signed.plan.approvals.length === approvals.length && signed.expiresAt > now)
+  const approvals = await decisionsOf(tx, runId)
+  const signed = await planOfSegment(tx, runId, approvals.length)
+  if (signed && signed.expiresAt > now)
     return { ...signed, runner }
 
   const made = await makePlan(unit, run, approvals, { organizationId, runner })
@@ -154,25 +154,25 @@ async function makePlan(
   }
 }
 
-/** Writes down what became of a push. The runner's report may have been faster: then the run is further already. */
-async function conclude(
-  unit: Work,
-  runId: string,
-  planId: string,
-  runner: RunnerRow,
-  outcome: Delivered,
-): Promise<void> {
+/**
+ * Writes down what became of a push. The runner's reports and the next approval may have been faster than its answer: then
+ * the run is further already, and an answer about an earlier segment must not be taken for one about the present.
+ */
+async function conclude(unit: Work, runId: string, planId: string, runner: RunnerRow, outcome: Delivered): Promise<void> {
   const { tx, now } = unit
   const run = await lockRun(tx, runId)
   if (!run) return
-  if (outcome.kind === 'accepted') {
-    await acceptPlan(tx, planId, now)
+  const accepted = outcome.kind === 'accepted'
+  if (accepted && (await acceptPlan(tx, planId, now))) {
     unit.record({ action: 'plan.accepted', target: { kind: 'run', id: runId }, facts: { planId, runnerId: runner.id } })
-    if (run.state === 'queued') await changeRun(tx, runId, { state: 'sent' })
     unit.live('runs')
+  }
+  const present = await planOfSegment(tx, runId, (await decisionsOf(tx, runId)).length)
+  if (run.state !== 'queued' || present?.id !== planId) return
+  if (accepted) {
+    await changeRun(tx, runId, { state: 'sent' })
     return watch(unit, runId, new Date(now.getTime() + silenceMs))
   }
-  if (run.state !== 'queued') return
   const failure =
     outcome.kind === 'refused'
       ? `The runner refused the plan: ${said(outcome)}.`

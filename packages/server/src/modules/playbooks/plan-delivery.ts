@@ -9,7 +9,7 @@ import { isRefusedAddress } from './runners/rules.ts'
 /** What became of a delivery. `silent` is worth another try; `refused` is not. */
 export type Delivered =
   | { readonly kind: 'accepted' }
-  | { readonly kind: 'refused'; readonly status: number; readonly code: string; readonly detail: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly detail: string }
   | { readonly kind: 'silent'; readonly reason: string }
 
 const timeoutMs = 10_000
@@ -29,11 +29,24 @@ export async function deliverPlan(origin: string, token: string, plan: Plan): Pr
     const problem = problemIn(body)
     if (status === 409 && taken.has(problem.code)) return { kind: 'accepted' }
     if (status >= 400 && status < 500 && status !== 408 && status !== 429)
-      return { kind: 'refused', status, ...problem }
+      return { kind: 'refused', ...problem }
     return { kind: 'silent', reason: `it answered with status ${status}` }
   } catch (error) {
-    return { kind: 'silent', reason: error instanceof Error && 'code' in error ? String(error.code) : 'no answer' }
+    if (error instanceof RefusedAddress) return { kind: 'refused', code: 'address_refused', detail: error.message }
+    return { kind: 'silent', reason: reasonOf(error) }
   }
+}
+
+class RefusedAddress extends Error {
+  override readonly name = 'RefusedAddress'
+  constructor() {
+    super('no runner lives at this address')
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error) || !('code' in error)) return 'its answer was not understood'
+  return error.code === 'ABORT_ERR' ? 'it took longer than ten seconds' : String(error.code)
 }
 
 /** Only the words of a problem document are passed on: whatever else may listen there is not shown to anybody. */
@@ -49,7 +62,7 @@ function problemIn(body: string): { code: string; detail: string } {
 function post(url: URL, body: string): Promise<{ status: number; body: string }> {
   const signal = AbortSignal.timeout(timeoutMs)
   // A literal address is connected to without a lookup, so it is looked at here.
-  if (isRefusedAddress(url.hostname)) return Promise.reject(refusedAddress())
+  if (isRefusedAddress(url.hostname)) return Promise.reject(new RefusedAddress())
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
@@ -78,12 +91,10 @@ const lookup: LookupFunction = (hostname, options, callback) => {
   resolveName(hostname, { ...options, all: true }).then(
     (addresses) => {
       const first = addresses[0]
-      if (!first || addresses.some(({ address }) => isRefusedAddress(address))) return callback(refusedAddress(), '')
+      if (!first || addresses.some(({ address }) => isRefusedAddress(address))) return callback(new RefusedAddress(), '')
       if (options.all) return callback(null, addresses)
       callback(null, first.address, first.family)
     },
     (error: NodeJS.ErrnoException) => callback(error, ''),
   )
 }
-
-const refusedAddress = () => Object.assign(new Error('no runner lives at this address'), { code: 'ADDRESS_REFUSED' })

@@ -1,1 +1,2 @@
 export { organizationOperations } from './operations.ts'
+export { listOrganizations } from './store.ts'

@@ -1,5 +1,5 @@
 import { AppError } from '../../platform/app-error.ts'
-import type { TenantTx } from '../../platform/tenant-tx.ts'
+import type { SystemTx, TenantTx } from '../../platform/tenant-tx.ts'
 
 const columns = ['id', 'name', 'slug', 'provider_id as providerId', 'created_at'] as const
 
@@ -18,6 +18,11 @@ export async function listClients(tx: TenantTx) {
     .limit(1000)
     .execute()
   return rows.map(shown)
+}
+
+/** Every organization of the installation, for a sweep over them. */
+export function listOrganizations(tx: SystemTx): Promise<{ id: string; slug: string }[]> {
+  return tx.db.selectFrom('organizations').select(['id', 'slug']).orderBy('id').execute()
 }
 
 /** @throws AppError conflict when the slug is taken */

@@ -15,7 +15,7 @@ import { graphOf } from '../rules.ts'
 import { chooseRunner } from '../runners/store.ts'
 import { readPlaybook, readVersion } from '../store.ts'
 import { inputsOf, shareCase } from './case-store.ts'
-import { newestPlan, plansOf } from './plan-store.ts'
+import { planOfSegment, plansOf } from './plan-store.ts'
 import { isUnfinished, refusalOfCancel, refusalOfStart, type Waiting } from './rules.ts'
 import {
   changeRun,
@@ -131,7 +131,8 @@ export function runOperations(): Handlers<typeof contract.runs> {
       // Who may cancel does not depend on the step; the strictest role keeps it so should a policy ever ask.
       const approverRole = run.waiting?.role ?? 'admin'
       ctx.authorize('run:cancel', { kind: 'Run', id, startedById: run.startedBy, approverRole })
-      const refusal = refusalOfCancel(run.state, (await planOfSegment(ctx, run)) ?? null, ctx.now)
+      const plan = await planOfSegment(ctx.tx, id, (await decisionsOf(ctx.tx, id)).length)
+      const refusal = refusalOfCancel(run.state, plan ?? null, ctx.now)
       if (refusal) throw new AppError('conflict', refusal)
       await changeRun(ctx.tx, id, { state: 'cancelled', waiting: null, endedAt: ctx.now })
       await trace(ctx, run, { kind: 'run', text: 'Cancelled the run.' }, { action: 'run.cancelled' })
@@ -184,13 +185,6 @@ function requireWaiting(run: RunRow, stepId: string): Waiting {
   const now = run.waiting ? `it waits for ${run.waiting.stepId}` : `it is ${run.state}`
   const ended = isUnfinished(run.state) ? '' : ' and has ended'
   throw new AppError('conflict', `This run does not wait for ${stepId} any more: ${now}${ended}.`)
-}
-
-/** The newest plan, if it carries all the approvals there are: the one of the present segment. */
-async function planOfSegment(ctx: TenantCtx, run: RunRow) {
-  const plan = await newestPlan(ctx.tx, run.id)
-  const decisions = await decisionsOf(ctx.tx, run.id)
-  return plan?.plan.approvals.length === decisions.length ? plan : undefined
 }
 
 async function shown(ctx: TenantCtx, id: string) {

@@ -26,6 +26,15 @@ export async function newestPlan(
   return row && { ...row, plan: JSON.parse(row.canonical) as Plan }
 }
 
+/**
+ * The newest plan, if it carries as many approvals as there are: then it is the one of the present segment, from the start
+ * or the last approval to the next step that waits.
+ */
+export async function planOfSegment(tx: TenantTx, runId: string, approvals: number) {
+  const newest = await newestPlan(tx, runId)
+  return newest?.plan.approvals.length === approvals ? newest : undefined
+}
+
 /** Whether this plan was signed for this run. */
 export async function isPlanOf(tx: TenantTx, runId: string, planId: string): Promise<boolean> {
   return (await plans(tx, runId).where('id', '=', planId).executeTakeFirst()) !== undefined
@@ -47,13 +56,16 @@ export async function insertPlan(tx: TenantTx, runId: string, plan: Omit<PlanRow
     .execute()
 }
 
-export async function acceptPlan(tx: TenantTx, planId: string, at: Date): Promise<void> {
-  await tx.db
+/** @returns false when that was known before */
+export async function acceptPlan(tx: TenantTx, planId: string, at: Date): Promise<boolean> {
+  const { numUpdatedRows } = await tx.db
     .updateTable('plans')
     .set({ accepted_at: at })
     .where('organization_id', '=', tx.organizationId)
     .where('id', '=', planId)
-    .execute()
+    .where('accepted_at', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
 }
 
 function plans(tx: TenantTx, runId: string) {
