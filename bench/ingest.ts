@@ -20,7 +20,11 @@ type Round = { readonly perSecond: number; readonly copyPerSecond: number; reado
  * Events a second that the ingestion service commits and acknowledges, against rows a second of COPY of the rows that
  * came of them, into a table with the same columns, indexes and constraints. One round of each in turn.
  */
-export async function measureIngest(undoing: Undoing, cluster: Cluster, progress: (line: string) => void): Promise<Figure[]> {
+export async function measureIngest(
+  undoing: Undoing,
+  cluster: Cluster,
+  progress: (line: string) => void,
+): Promise<Figure[]> {
   const { admin, home, address } = cluster
   const source = await createSource(admin)
   await createCopyTarget(admin)
@@ -89,7 +93,7 @@ async function createSource(admin: pg.Pool): Promise<{ organizationId: string; s
 /** `like … including all` copies columns, defaults, checks, keys and indexes; foreign keys must be said again. */
 async function createCopyTarget(admin: pg.Pool): Promise<void> {
   await admin.query(`
-    create schema bench;
+    create schema if not exists bench;
     create table bench.alerts (like redoubt.alerts including all);
     do $$ declare definition text; begin
       for definition in select pg_get_constraintdef(oid) from pg_constraint

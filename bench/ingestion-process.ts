@@ -1,6 +1,6 @@
+import { openDatabase } from '../packages/server/src/platform/database.ts'
 import type { Installation } from '../packages/server/src/platform/installation.ts'
 import { openInstallation } from '../packages/server/src/platform/installation.ts'
-import { openDatabase } from '../packages/server/src/platform/database.ts'
 import type { DatabaseAddress } from '../packages/server/src/platform/prepare-database.ts'
 import { startIngestion } from '../packages/server/src/services/ingestion.ts'
 import { serveParent, settingsOf } from './child.ts'

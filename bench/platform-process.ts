@@ -1,6 +1,6 @@
+import type { OrganizationId } from '@redoubt/contract'
 import Fastify from 'fastify'
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
-import type { OrganizationId } from '@redoubt/contract'
 import { caseRows } from '../packages/server/src/modules/cases/store/cases.ts'
 import type { Schema } from '../packages/server/src/platform/schema.ts'
 import { startPlatform } from '../packages/server/src/services/platform.ts'

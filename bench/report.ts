@@ -38,16 +38,19 @@ export function tableOf(figures: readonly Figure[]): string {
   const head = ['figure', 'measured', 'reference', 'ratio', 'target', '']
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => (row[at] as string).length)))
   const line = (cells: readonly string[]) =>
-    cells.map((cell, at) => (at === 1 || at === 3 ? cell.padStart(widths[at] as number) : cell.padEnd(widths[at] as number))).join('  ').trimEnd()
+    cells
+      .map((cell, at) =>
+        at === 1 || at === 3 ? cell.padStart(widths[at] as number) : cell.padEnd(widths[at] as number),
+      )
+      .join('  ')
+      .trimEnd()
   return [line(head), widths.map((width) => '─'.repeat(width)).join('  '), ...rows.map(line)].join('\n')
 }
 
 /** One flat object, a key for each figure, in a fixed order. */
 export function jsonOf(figures: readonly Figure[]): string {
   const values = Object.assign({}, ...figures.map((figure) => figure.keys)) as Partial<Record<FigureKey, number>>
-  return JSON.stringify(
-    Object.fromEntries(figureKeys.map((key) => [key, rounded(key, values[key] ?? Number.NaN)])),
-  )
+  return JSON.stringify(Object.fromEntries(figureKeys.map((key) => [key, rounded(key, values[key] ?? Number.NaN)])))
 }
 
 const ratioOf = ({ ratio, reference, value }: Figure): number | undefined =>

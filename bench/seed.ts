@@ -21,7 +21,9 @@ const isRed = (number: string) => `${number} / 10 % 100 = 7`
  * the first. Written by the superuser without triggers; what triggers would have set is written too.
  */
 export async function seed(admin: pg.Pool, first: string, progress: (line: string) => void): Promise<void> {
-  await run(admin, `
+  await run(
+    admin,
+    `
     create table bench.organization as
       select 0 as number, '${first}'::uuid as id
       union all
@@ -30,15 +32,18 @@ export async function seed(admin: pg.Pool, first: string, progress: (line: strin
       select id, 'Organization ' || number, 'organization-' || number, timestamptz '2026-01-01' from bench.organization where number > 0;
     create table bench.member as
       select o.id as organization_id, o.number as organization, member,
-             ${idOf('member', "o.number * 1000 + member", "timestamptz '2026-01-01'")} as id
+             ${idOf('member', 'o.number * 1000 + member', "timestamptz '2026-01-01'")} as id
       from bench.organization o, generate_series(0, ${membersEach - 1}) member;
     insert into users (id, email, name, created_at)
       select id, 'member-' || organization || '-' || member || '@bench.example', 'Member ' || member, timestamptz '2026-01-01' from bench.member;
     insert into memberships (organization_id, user_id, role, created_at)
       select organization_id, id, 'user', timestamptz '2026-01-01' from bench.member;
     insert into sources (organization_id, name, slug, type, tlp, token_hash, webhook_secret, created_at)
-      select id, 'Sensors', 'sensors', 'suricata', 'AMBER', 'seeded-' || number, '', timestamptz '2026-01-01' from bench.organization`)
-  await run(admin, `
+      select id, 'Sensors', 'sensors', 'suricata', 'AMBER', 'seeded-' || number, '', timestamptz '2026-01-01' from bench.organization`,
+  )
+  await run(
+    admin,
+    `
     insert into cases (organization_id, id, number, title, description, severity, tlp, audience, phase, owner_id, opened_at, opened_by,
                        updated_at, due_at, responded_at, closed_at, alert_count)
     select o.id, ${idOf('case', 'n', caseAt('n'))}, n / 10 + 1, 'Beacon from workstation ' || n || ' to an unknown host',
@@ -55,7 +60,8 @@ export async function seed(admin: pg.Pool, first: string, progress: (line: strin
     insert into case_recipients (organization_id, case_id, user_id)
       select c.organization_id, c.id, m.id from cases c join bench.member m using (organization_id)
       where c.audience = 'named' and m.member in (3, 4);
-    insert into counters (organization_id, name, value) select id, 'case', ${seededCases / organizations} from bench.organization`)
+    insert into counters (organization_id, name, value) select id, 'case', ${seededCases / organizations} from bench.organization`,
+  )
   progress(`${seededCases.toLocaleString('en-GB')} cases in ${organizations} organizations`)
   const parts = Array.from({ length: seededAlerts / alertsAtOnce }, (_, at) => at * alertsAtOnce)
   let done = 0
@@ -76,7 +82,9 @@ export async function seed(admin: pg.Pool, first: string, progress: (line: strin
 function insertAlerts(admin: pg.Pool, from: number): Promise<void> {
   const ofCase = '(n % 100000)'
   const inCase = `n < 300000 and not (${isRed(ofCase)})`
-  return run(admin, `
+  return run(
+    admin,
+    `
     insert into alerts (organization_id, id, source_id, dedup_key, title, description, severity, state, tlp, first_seen_at, last_seen_at,
                         occurred_at, due_at, case_id, source_ref, finding, raw)
     select o.id, ${idOf('alert', 'n', alertAt('n'))}, s.id, sha256(int8send(n)), 'ET MALWARE Example Stealer CnC Checkin ' || n,
@@ -88,10 +96,13 @@ function insertAlerts(admin: pg.Pool, from: number): Promise<void> {
            '{"event_type":"alert","flow_id":' || n || ',"src_ip":"10.20.30.' || n % 250 || '","alert":{"signature_id":2049871}}'
     from generate_series(${from}, ${from + alertsAtOnce - 1}) n
     join bench.organization o on o.number = n % 10
-    join sources s on s.organization_id = o.id and s.slug = 'sensors'`)
+    join sources s on s.organization_id = o.id and s.slug = 'sensors'`,
+  )
 }
 
 /** The planner and the checks of a bulk load are not what is measured: no triggers, no wait for the disk. */
 async function run(admin: pg.Pool, sql: string): Promise<void> {
-  await admin.query(`begin; set local session_replication_role = replica; set local synchronous_commit = off; ${sql}; commit`)
+  await admin.query(
+    `begin; set local session_replication_role = replica; set local synchronous_commit = off; ${sql}; commit`,
+  )
 }

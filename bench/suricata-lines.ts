@@ -3,9 +3,21 @@ import { seededRandom } from './sample.ts'
 const signatures = [
   ['ET MALWARE Example Stealer CnC Checkin (POST)', 'A Network Trojan was detected', 'Critical', 'TA0011', 'T1071.001'],
   ['ET SCAN Suspicious inbound to SSH port 22', 'Attempted Information Leak', 'Minor', 'TA0043', 'T1595.001'],
-  ['ET EXPLOIT Possible deserialization in HTTP header', 'Attempted Administrator Privilege Gain', 'Major', 'TA0001', 'T1190'],
+  [
+    'ET EXPLOIT Possible deserialization in HTTP header',
+    'Attempted Administrator Privilege Gain',
+    'Major',
+    'TA0001',
+    'T1190',
+  ],
   ['ET POLICY Outbound SMB to external host', 'Potentially Bad Traffic', 'Informational', 'TA0010', 'T1048'],
-  ['ET PHISHING Credential form posted to example domain', 'Possible Social Engineering Attempted', 'Major', 'TA0001', 'T1566.002'],
+  [
+    'ET PHISHING Credential form posted to example domain',
+    'Possible Social Engineering Attempted',
+    'Major',
+    'TA0001',
+    'T1566.002',
+  ],
 ] as const
 const documentationNets = ['192.0.2', '198.51.100', '203.0.113']
 
@@ -36,7 +48,9 @@ export function suricataBatches(options: {
 }
 
 function lineOf(flowId: bigint, flow: number, secondsLater: number, pick: (below: number) => number): string {
-  const [signature, category, severity, tactic, technique] = signatures[flow % signatures.length] as (typeof signatures)[number]
+  const [signature, category, severity, tactic, technique] = signatures[
+    flow % signatures.length
+  ] as (typeof signatures)[number]
   const client = `10.${(flow >> 12) % 256}.${(flow >> 4) % 256}.${10 + (flow % 200)}`
   const server = `${documentationNets[flow % 3]}.${1 + (flow % 250)}`
   const host = `edge-${flow % 500}.update-check.example`

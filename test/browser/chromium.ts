@@ -72,15 +72,15 @@ export async function findChromium(): Promise<Chromium> {
 let unpacking: Promise<string> | undefined
 
 function unpacked(): Promise<string> {
-  unpacking ??= unpack()
+  unpacking ??= writableCache().then(unpackChromium)
   return unpacking
 }
 
-async function unpack(): Promise<string> {
+/** Unpacks the packaged Chromium below `cache` unless it is there, and returns its directory. */
+export async function unpackChromium(cache: string): Promise<string> {
   const packageFile = createRequire(import.meta.url).resolve('@sparticuz/chromium')
   const packageHome = join(packageFile.slice(0, packageFile.lastIndexOf('@sparticuz')), '@sparticuz', 'chromium')
   const { version } = JSON.parse(await readFile(join(packageHome, 'package.json'), 'utf8')) as { version: string }
-  const cache = await writableCache()
   const home = join(cache, `chromium-${version}`)
   if (await exists(join(home, 'chromium'))) return home
 

@@ -16,20 +16,21 @@ export async function ask(question: string): Promise<string> {
  */
 export async function readPassword(question: string): Promise<string> {
   if (!process.stdin.isTTY) return firstLineOfStdin()
-  process.stderr.write(question)
   try {
-    return await readLine('', new Writable({ write: (_chunk, _encoding, done) => done() }))
+    return await readLine(question, new Writable({ write: (_chunk, _encoding, done) => done() }))
   } finally {
     process.stderr.write('\n')
   }
 }
 
-async function readLine(question: string, output: NodeJS.WritableStream): Promise<string> {
-  const lines = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 })
+async function readLine(question: string, echo: NodeJS.WritableStream): Promise<string> {
+  // Before the question: the terminal itself echoes what a quick typist enters until the interface has taken it over.
+  const lines = createInterface({ input: process.stdin, output: echo, terminal: true, historySize: 0 })
   const stop = new AbortController()
   try {
+    process.stderr.write(question)
     lines.once('SIGINT', () => lines.close())
-    const answer = new Promise<string>((resolve) => lines.question(question, resolve))
+    const answer = once(lines, 'line', { signal: stop.signal }).then(([line]) => line as string)
     const ended = once(lines, 'close', { signal: stop.signal }).then(() => {
       throw new CommandError('Nothing was typed, so nothing was done.')
     })

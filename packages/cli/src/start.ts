@@ -5,6 +5,7 @@ import { startRunnerProcess } from './runner-process.ts'
 /** `redoubt start`: the platform in this process, the runner in a second one, until SIGTERM or Ctrl-C. */
 export async function start(): Promise<void> {
   const config = readConfig()
+  const signal = stopSignal()
   const began = performance.now()
   const say = (line: string) => process.stdout.write(`  ✓ ${line}\n`)
   process.stdout.write(`Redoubt starts in ${config.home}\n`)
@@ -16,7 +17,8 @@ export async function start(): Promise<void> {
     process.stdout.write(`\nSet it up within 15 minutes, once, at\n  ${running.platform.setUpLink}\n`)
   }
   process.stdout.write('\nStop with Ctrl-C.\n')
-  await untilStopped(running.stop)
+  await signal
+  await stopAndExit(running.stop)
 }
 
 /** Platform and runner; whatever started is stopped again when a later part does not. */
@@ -49,12 +51,15 @@ export async function startAll(
   }
 }
 
-/** Waits for SIGTERM or SIGINT, then stops; a second signal while stopping changes nothing. */
-export async function untilStopped(stop: () => Promise<void>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+/** Resolves at SIGTERM or SIGINT. Asked for before the start, so that a signal during it is kept, not deadly half-way. */
+export function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve())
   })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined)
+}
+
+/** Stops what runs and ends the process; further signals change nothing. */
+export async function stopAndExit(stop: () => Promise<void>): Promise<void> {
   process.stdout.write('\nStopping: requests and jobs in hand finish first.\n')
   await stop()
   process.stdout.write('Stopped.\n')

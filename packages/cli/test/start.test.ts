@@ -108,7 +108,7 @@ describe('a database of one’s own', () => {
   let server: Awaited<ReturnType<typeof startPostgres>>
   let admin: pg.Client
   const url = (user: string, password: string) =>
-    `postgresql://${user}:${password}@/external?host=${encodeURIComponent(server.host)}&port=${server.port}`
+    `postgresql://${user}:${password}@localhost/external?host=${encodeURIComponent(server.host)}&port=${server.port}`
   let superuser: string
   beforeAll(async () => {
     const home = await newHome()

@@ -8,7 +8,8 @@ import { router } from './router.tsx'
 applyTheme()
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no #root element.')
-createRoot(root).render(
+// What a boundary catches is shown on the page, with its request id; the browser's console would only repeat it.
+createRoot(root, { onCaughtError: () => {} }).render(
   <StrictMode>
     <RouterProvider router={router} />
   </StrictMode>,

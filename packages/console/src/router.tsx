@@ -1,7 +1,7 @@
 import type { Me } from '@redoubt/contract'
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import { forgetEverything, onSignedOut, personApi } from './api/client.ts'
-import { failureOf } from './api/failure.ts'
+import { failureOf, isPassing } from './api/failure.ts'
 import { NotFoundPage, PageError, PagePending } from './pages/page-states.tsx'
 import {
   auditSearch,
@@ -20,7 +20,12 @@ const lastOrganizationKey = 'redoubt.organization'
 /** The signed-in person, or the way to the sign-in page and back. */
 async function person(returnTo: string): Promise<Me> {
   try {
-    return await personApi.queries.ensureQueryData(personApi.trpc.auth.me.queryOptions({}, { staleTime: 60_000 }))
+    return await personApi.queries.ensureQueryData(
+      personApi.trpc.auth.me.queryOptions(
+        {},
+        { staleTime: 60_000, retry: (tries, error) => isPassing(error) && tries < 2 },
+      ),
+    )
   } catch (error) {
     if (failureOf(error).code !== 'unauthenticated') throw error
     throw redirect({ to: '/sign-in', search: signInSearch({ to: returnTo }) })

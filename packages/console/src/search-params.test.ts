@@ -8,7 +8,14 @@ describe('what a URL may say', () => {
     const hostile = fc.oneof(
       fc.string(),
       fc.webUrl(),
-      fc.constantFrom('//evil.example', '/\\evil.example', 'javascript:alert(1)', '/o/\\..\\evil', '/o//evil.example', '\t//e'),
+      fc.constantFrom(
+        '//evil.example',
+        '/\\evil.example',
+        'javascript:alert(1)',
+        '/o/\\..\\evil',
+        '/o//evil.example',
+        '\t//e',
+      ),
       fc.string().map((tail) => `/o/${tail}`),
     )
     fc.assert(
@@ -34,10 +41,13 @@ describe('what a URL may say', () => {
 
   it('keeps every parsed address stable when it is parsed again', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.constantFrom('state', 'severity', 'source', 'search', 'alert'), fc.jsonValue()), (raw) => {
-        const once = inboxSearch(raw)
-        expect(inboxSearch(once)).toEqual(once)
-      }),
+      fc.property(
+        fc.dictionary(fc.constantFrom('state', 'severity', 'source', 'search', 'alert'), fc.jsonValue()),
+        (raw) => {
+          const once = inboxSearch(raw)
+          expect(inboxSearch(once)).toEqual(once)
+        },
+      ),
     )
   })
 

@@ -93,6 +93,23 @@ describe('forms', () => {
     expect(stored.map(({ source_ref }) => source_ref).sort()).toEqual(['9223372036854775806', '9223372036854775807'])
   })
 
+  test.each([
+    '-271821-04-20T00:00:00Z',
+    '+275760-09-13T00:00:00Z',
+    '0000-00-00T00:00:00Z',
+    -8.64e15,
+    8.64e15,
+    1e300,
+    '9999-12-31T23:59:59Z',
+  ])('a moment that no calendar or database knows does not stop a batch: %j', async (time) => {
+    const answer = await fixture.post(
+      source,
+      `[${event(`time-${time}`, { timestamp: time, time })},${event(`beside-${time}`)}]`,
+    )
+    expect(counts(answer)).toEqual({ status: 202, accepted: 2, created: 2, folded: 0 })
+    await fixture.platform.call(source.admin, 'alerts.list', { search: String(time) })
+  })
+
   test('NUL escapes, lone surrogates and control characters are stored and do not stop a batch', async () => {
     const odd = '{"alert_id":"odd","title":"odd \\u0000\\ud800\\u001b[31m title","user":"\\u0000","k\\u0000":"\\udfff"}'
     const answer = await fixture.post(source, `[${odd},${event('even')}]`)

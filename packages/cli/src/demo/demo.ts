@@ -8,7 +8,7 @@ import { type Client, createClient } from '@redoubt/sdk'
 import { configOf, readConfig } from '@redoubt/server'
 import { verifyAuditProof } from '@redoubt/trust'
 import { startRunnerProcess } from '../runner-process.ts'
-import { startAll, untilStopped } from '../start.ts'
+import { startAll, stopAndExit, stopSignal } from '../start.ts'
 import { callConsole } from './console-call.ts'
 import { demoPlaybook } from './playbook.ts'
 import { startTarget } from './target.ts'
@@ -26,6 +26,7 @@ type Person = { readonly email: string; readonly password: string; readonly name
 export async function demo(options: { once: boolean; json: boolean }): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), 'redoubt-demo-'))
   const trail = tell()
+  const signal = stopSignal()
   const stops: (() => Promise<unknown>)[] = [() => rm(home, { recursive: true, force: true })]
   const stop = async () => {
     for (const each of stops.splice(0).reverse()) await each()
@@ -134,7 +135,8 @@ export async function demo(options: { once: boolean; json: boolean }): Promise<v
     process.stdout.write(
       `\nThe console is open at ${config.publicUrl}\n  operator   ${operator.email}   ${operator.password}\n  approver   ${moderator.email}   ${moderator.password}\n\nStop with Ctrl-C; the temporary home is then removed.\n`,
     )
-    await untilStopped(stop)
+    await signal
+    await stopAndExit(stop)
   } finally {
     await stop()
   }

@@ -13,7 +13,7 @@ export type Wanted = {
   /** An object is sent as JSON. */
   readonly body?: unknown
   readonly as?: Proof
-  /** True where being told to wait is the answer that matters; else the request waits and asks again. */
+  /** False: told to wait for a moment, the request waits and asks again. True: that answer is the one that matters. */
   readonly feelsLimits?: boolean
 }
 
@@ -52,7 +52,7 @@ export class Door {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#once(wanted)
       const waitMs = Number(answer.headers['retry-after'] ?? 1) * 1000
-      if (answer.status !== 429 || wanted.feelsLimits || attempt === 4 || waitMs > 20_000) return answer
+      if (answer.status !== 429 || wanted.feelsLimits || attempt === 4 || waitMs > 3000) return answer
       await new Promise((next) => setTimeout(next, waitMs))
     }
   }

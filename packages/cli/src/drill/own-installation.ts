@@ -81,7 +81,7 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
         runner: new Door(runner.url),
         people: { ...people, red: { ...red, runId: run.id } },
         database,
-        keys: { installation, issuer: publicUrl },
+        keys: { installation, issuer: publicUrl, setUpToken },
         responder,
         runnerKeys: { a: identityIn(runnerHome), b: await runnerIdentity(doors.api, b) },
       },

@@ -23,7 +23,7 @@ export type Parts = {
   /** Its database, as each service's role and as the superuser, and a scratch copy to switch defences off in. */
   readonly database: Databases
   /** Its signing keys, so that a control can sign rightly what an attack forges. */
-  readonly keys: { readonly installation: Installation; readonly issuer: string }
+  readonly keys: { readonly installation: Installation; readonly issuer: string; readonly setUpToken: string }
   /** Runs of playbooks on A's runner, and what they reached. */
   readonly responder: Responder
   /** Both runners with their keys; an attacker in B has B's. */

@@ -25,5 +25,7 @@ it('anything else that is thrown reads as no answer, without throwing', () => {
 
 it('only what may pass by itself is tried again', () => {
   expect(['rate_limited', 'unavailable'].every((code) => isPassing(problem(code)))).toBe(true)
-  expect(['forbidden', 'not_found', 'stale', 'internal', 'bad_request'].some((code) => isPassing(problem(code)))).toBe(false)
+  expect(['forbidden', 'not_found', 'stale', 'internal', 'bad_request'].some((code) => isPassing(problem(code)))).toBe(
+    false,
+  )
 })

@@ -56,10 +56,10 @@ export async function startIngestion(kernel: Kernel, database: Database): Promis
   async function ingest(request: FastifyRequest) {
     const name = (request.params as { source: string }).source
     const credentials = credentialsOf(request)
-    const source =
-      credentials.kind === 'bearer' ? await admit(request, () => door.byToken(name, credentials.token)) : null
-    if (!source && request.headers['webhook-signature'] === undefined)
-      await admit(request, () => door.byToken(name, ''))
+    const token = credentials.kind === 'bearer' ? credentials.token : null
+    // Where there is no signature to verify either, the body is not worth reading.
+    const isSigned = token === null && request.headers['webhook-signature'] !== undefined
+    const source = isSigned ? null : await admit(request, () => door.byToken(name, token ?? ''))
     let heldBytes = 0
     try {
       const sent = await readSent(request.raw, request.headers['content-length'], (bytes) => {
@@ -67,17 +67,18 @@ export async function startIngestion(kernel: Kernel, database: Database): Promis
         heldBytes += bytes
       })
       const known = source ?? (await admit(request, () => door.bySignature(name, request.headers, sent)))
-      perSource.take(known.id, 'requests a second for one source')
       return await gate.run(() => take(request, known, sent))
     } finally {
       held.give(heldBytes)
     }
   }
 
-  /** Knocks; who is refused again and again is told to wait. */
+  /** Knocks. Who comes too often, or is refused again and again, is told to wait. */
   async function admit(request: FastifyRequest, knock: () => Promise<DoorSource>): Promise<DoorSource> {
     try {
-      return await knock()
+      const source = await knock()
+      perSource.take(source.id, 'requests a second for one source')
+      return source
     } catch (error) {
       if (error instanceof AppError && error.code === 'unauthenticated') {
         kernel.metrics.denied.inc({ code: error.code })

@@ -1,4 +1,5 @@
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
+import { openStream } from '../event-stream.ts'
 import { type Answer, bodyOf, contains, passed, type Proof, refused, withheld } from '../http.ts'
 import { bearer, browser, openCase } from '../organization.ts'
 import type { Part, Parts, Terrain } from '../terrain.ts'
@@ -183,7 +184,11 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
     actor,
     requirement: 'TEN-2',
     title: 'listen to A’s live events with one’s own session',
-    control: { impossible: 'a stream that is let in never ends; “keep a stream open” opens one' },
+    control: async ({ web, b }) => {
+      const stream = await openStream(web, b.admin, b.admin.cookie)
+      stream.close()
+      return 'a member’s own stream opens'
+    },
     attack: async ({ web, a, b }) => refused(await web.get(`/events?organization=${a.id}`, browser(b.admin)), 'forbidden'),
   }),
   attack({

@@ -1,8 +1,8 @@
-import { request as plainRequest } from 'node:http'
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
+import { openStream } from '../event-stream.ts'
 import { bodyOf, type Door, passed, refusalOf, refused } from '../http.ts'
 import { invited } from '../inhabitants.ts'
-import { bearer, browser, newCookie, newTokens, type Person } from '../organization.ts'
+import { bearer, newCookie, newTokens, type Person } from '../organization.ts'
 
 const actor = 'stolen token'
 
@@ -57,7 +57,7 @@ export const stolenTokenAttacks: readonly AnyAttack[] = [
     id: 'stolen.refresh-race',
     actor,
     requirement: 'SESS-3',
-    title: 'refresh eight times at once, so that more than one gets through',
+    title: 'refresh eight times at once, so that one of them goes unnoticed',
     async control({ api, a }) {
       return passed(await refresh(api, (await newTokens(api, a.admin)).refreshToken), 'alone')
     },
@@ -68,9 +68,12 @@ export const stolenTokenAttacks: readonly AnyAttack[] = [
           api.send({ method: 'POST', path: '/api/v1/auth/refresh', body: { refreshToken }, feelsLimits: true }),
         ),
       )
-      const won = answers.filter(({ code }) => code === null).length
-      if (won > 1) return `${won} of 8 got new tokens`
-      throw new Stopped(`${won} of 8 got tokens, the family ended: ${refusalOf(answers.find(({ code }) => code !== null) as never)}`)
+      const won = answers.filter(({ code }) => code === null)
+      if (won.length > 1) return `${won.length} of 8 got new tokens`
+      const [winner] = won
+      if (!winner) throw new Error('none of the eight got through')
+      // Nobody can tell whether the owner or the thief was first, so what the first one got must end too.
+      return refusedWithinASecond(() => me(api, bodyOf<{ accessToken: string }>(winner).accessToken))
     },
   }),
   attack({
@@ -193,29 +196,3 @@ async function leaver(web: Door, api: Door, admin: Person): Promise<Person> {
 
 const openAs = (api: Door, person: Person) =>
   api.post('/api/v1/cases', { title: 'Redoubt drill: opened with an old token', severity: 'informational' }, bearer(person))
-
-/** Opens `GET /events` and waits for its first bytes. */
-async function openStream(web: Door, person: Person, cookie: string) {
-  const { hostname, port } = new URL(web.url)
-  const path = `/events?organization=${person.organizationId}`
-  const headers = { ...browser({ cookie, organizationId: person.organizationId }), 'redoubt-csrf': '1' }
-  const request = plainRequest({ hostname, port, path, headers, agent: false })
-  const response = await new Promise<import('node:http').IncomingMessage>((resolve, reject) => {
-    request.on('response', resolve)
-    request.on('error', reject)
-    request.end()
-  })
-  if (response.statusCode !== 200) throw new Error(`GET /events answered ${response.statusCode}`)
-  request.on('error', () => undefined)
-  const ended = new Promise<true>((resolve) => {
-    response.on('end', () => resolve(true))
-    response.on('close', () => resolve(true))
-  })
-  await new Promise<void>((first) => response.once('data', () => first()))
-  response.resume()
-  return {
-    endsWithin: (ms: number): Promise<boolean> =>
-      Promise.race([ended, new Promise<false>((late) => setTimeout(() => late(false), ms))]),
-    close: () => void request.destroy(),
-  }
-}

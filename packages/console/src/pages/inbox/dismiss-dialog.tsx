@@ -38,7 +38,7 @@ export function DismissDialog({
         <DialogActions>
           <Button onPress={onClose}>Cancel</Button>
           <Button type="submit" tone="primary" isDisabled={reason.trim() === ''}>
-            Dismiss
+            {count === 1 ? 'Dismiss alert' : `Dismiss ${count} alerts`}
           </Button>
         </DialogActions>
       </form>

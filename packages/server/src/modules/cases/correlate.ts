@@ -1,4 +1,5 @@
 import type { Tlp } from '@redoubt/contract'
+import type { TenantTx } from '../../platform/tenant-tx.ts'
 import type { Work } from '../../platform/work.ts'
 import type { Correlate } from '../alerts/index.ts'
 import { alertsInWords, draftFrom, openCase, takeAlerts } from './alerts-in-case.ts'
@@ -21,71 +22,49 @@ import { recountSightings } from './store/observables.ts'
  * duplicate that folds into one reopens nothing either. @throws StartError when the rules are not valid
  */
 export function createCorrelation(rules: CorrelationRules = readCorrelationRules()): Correlate {
-  const types = sharingTypes(rules)
-  const windowMs = longestWindowMs(rules)
-
   return async (unit, given) => {
-    const { tx } = unit
-    const alerts = await lockAlerts(
-      tx,
-      given.map(({ id }) => id),
-    )
+    const alerts = await lockAlerts(unit.tx, idsOf(given))
     await catchUp(unit, alerts)
     const arrived = alerts.filter(isFree)
-    if (arrived.length === 0 || types.length === 0) return
-    await correlateAlone(tx)
-
-    const arrivedKeys = await keysOfAlerts(
-      tx,
-      arrived.map(({ id }) => id),
-      types,
-    )
-    const since = new Date(Math.min(...arrived.map(({ seenAt }) => seenAt.getTime())) - windowMs)
-    const near = await inboxAlertsNaming(tx, telling(rules, arrivedKeys), since, 500)
-    const known = new Set(alerts.map(({ id }) => id))
-    const waiting = (
-      await lockAlerts(
-        tx,
-        near.filter((id) => !known.has(id)),
-        'free',
-      )
-    ).filter(isFree)
-    const keys = [
-      ...arrivedKeys,
-      ...(await keysOfAlerts(
-        tx,
-        waiting.map(({ id }) => id),
-        types,
-      )),
-    ]
-    const cases = await openCasesNaming(tx, telling(rules, keys), since)
-
+    if (arrived.length === 0) return
+    await correlateAlone(unit.tx)
+    const { free, keys, cases } = await around(unit.tx, rules, arrived)
     const keysOf = Map.groupBy(keys, ({ alertId }) => alertId)
-    const free = [...arrived, ...waiting]
     const byId = new Map(free.map((alert) => [alert.id, alert]))
-    const found = incidents(
+    const decided = incidents(
       rules,
       free.map((alert) => ({ ...alert, keys: keysOf.get(alert.id) ?? [] })),
       cases,
     )
-    for (const incident of found)
-      await place(
-        unit,
-        incident,
-        incident.alertIds.flatMap((id) => byId.get(id) ?? []),
-      )
+    for (const incident of decided) {
+      const members = incident.alertIds.flatMap((id) => byId.get(id) ?? [])
+      await place(unit, incident, members)
+    }
   }
+}
+
+/** What has arrived, the alerts in the inbox it shares a key with, and the open cases that either shares one with. */
+async function around(tx: TenantTx, rules: CorrelationRules, arrived: readonly AlertRow[]) {
+  const types = sharingTypes(rules)
+  const since = new Date(Math.min(...arrived.map(({ seenAt }) => seenAt.getTime())) - longestWindowMs(rules))
+  const arrivedKeys = await keysOfAlerts(tx, idsOf(arrived), types)
+  const known = new Set(idsOf(arrived))
+  const near = await inboxAlertsNaming(tx, telling(rules, arrivedKeys), since, 500)
+  // Free ones only: who holds an alert now is deciding about it.
+  const waiting = await lockAlerts(
+    tx,
+    near.filter((id) => !known.has(id)),
+    'free',
+  )
+  const free = [...arrived, ...waiting.filter(isFree)]
+  const keys = [...arrivedKeys, ...(await keysOfAlerts(tx, idsOf(waiting), types))]
+  return { free, keys, cases: await openCasesNaming(tx, telling(rules, keys), since) }
 }
 
 /** Alerts that a person put into a case before their observables were known bring them along now. */
 async function catchUp(unit: Work, alerts: readonly AlertRow[]): Promise<void> {
   for (const [caseId, inCase] of Map.groupBy(alerts, (alert) => alert.caseId)) {
-    if (caseId !== null)
-      await recountSightings(
-        unit.tx,
-        caseId,
-        inCase.map(({ id }) => id),
-      )
+    if (caseId !== null) await recountSightings(unit.tx, caseId, idsOf(inCase))
   }
 }
 
@@ -114,3 +93,5 @@ function telling({ ignore }: CorrelationRules, keys: readonly Key[]): Key[] {
     ...new Map(keys.filter(({ value }) => !ignore.has(value)).map((key) => [`${key.type} ${key.value}`, key])).values(),
   ]
 }
+
+const idsOf = (alerts: readonly { readonly id: string }[]): string[] => alerts.map(({ id }) => id)

@@ -2,7 +2,8 @@ import type { Permission } from '@redoubt/contract'
 import { AppError } from '../../platform/app-error.ts'
 import type { TenantCtx } from '../../platform/operation.ts'
 import { type Audience, sees } from './rules/audience.ts'
-import { type CaseDetail, findCase, lockCase, membersAmong, staleSince } from './store/cases.ts'
+import { type CaseDetail, findCase, lockCase, staleSince } from './store/cases.ts'
+import { membersAmong } from './store/people.ts'
 import { caseResource } from './view.ts'
 
 /** A case to read. @throws AppError not_found, also for one that exists and is not for these eyes; forbidden */

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomUUIDv7 } from 'node:crypto'
 import {
   type OrganizationId,
   type Plan,
@@ -101,8 +101,7 @@ async function prepare(
   }
   const approvals = await decisionsOf(tx, runId)
   const signed = await planOfSegment(tx, runId, approvals.length)
-  if (signed && signed.expiresAt > now)
-    return { ...signed, runner }
+  if (signed && signed.expiresAt > now) return { ...signed, runner }
 
   const made = await makePlan(unit, run, approvals, { organizationId, runner })
   if (typeof made === 'string') {
@@ -136,7 +135,8 @@ async function makePlan(
   }
   try {
     return planFrom(compiled.playbook, {
-      planId: randomUUID(),
+      // In the order of signing: the last of a run is found by it.
+      planId: randomUUIDv7(),
       runId: run.id as RunId,
       organizationId: to.organizationId,
       runnerId: to.runner.id as RunnerId,
@@ -158,7 +158,13 @@ async function makePlan(
  * Writes down what became of a push. The runner's reports and the next approval may have been faster than its answer: then
  * the run is further already, and an answer about an earlier segment must not be taken for one about the present.
  */
-async function conclude(unit: Work, runId: string, planId: string, runner: RunnerRow, outcome: Delivered): Promise<void> {
+async function conclude(
+  unit: Work,
+  runId: string,
+  planId: string,
+  runner: RunnerRow,
+  outcome: Delivered,
+): Promise<void> {
   const { tx, now } = unit
   const run = await lockRun(tx, runId)
   if (!run) return

@@ -28,8 +28,7 @@ export async function deliverPlan(origin: string, token: string, plan: Plan): Pr
     if (status === 202) return { kind: 'accepted' }
     const problem = problemIn(body)
     if (status === 409 && taken.has(problem.code)) return { kind: 'accepted' }
-    if (status >= 400 && status < 500 && status !== 408 && status !== 429)
-      return { kind: 'refused', ...problem }
+    if (status >= 400 && status < 500 && status !== 408 && status !== 429) return { kind: 'refused', ...problem }
     return { kind: 'silent', reason: `it answered with status ${status}` }
   } catch (error) {
     if (error instanceof RefusedAddress) return { kind: 'refused', code: 'address_refused', detail: error.message }
@@ -91,7 +90,8 @@ const lookup: LookupFunction = (hostname, options, callback) => {
   resolveName(hostname, { ...options, all: true }).then(
     (addresses) => {
       const first = addresses[0]
-      if (!first || addresses.some(({ address }) => isRefusedAddress(address))) return callback(new RefusedAddress(), '')
+      if (!first || addresses.some(({ address }) => isRefusedAddress(address)))
+        return callback(new RefusedAddress(), '')
       if (options.all) return callback(null, addresses)
       callback(null, first.address, first.family)
     },

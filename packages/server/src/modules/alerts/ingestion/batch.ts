@@ -118,7 +118,7 @@ function fold(rows: Map<string, BatchRow>, source: DoorSource, alert: Normalized
       description,
       severity,
       count: 1,
-      occurredAt,
+      occurredAt: storable(occurredAt),
       sourceRef,
       finding,
       raw,
@@ -131,6 +131,14 @@ function fold(rows: Map<string, BatchRow>, source: DoorSource, alert: Normalized
   known.severity = Math.max(known.severity, severity)
   known.latestRaw = raw === known.raw ? null : raw
   return 0
+}
+
+const firstMoment = Date.parse('0001-01-01T00:00:00Z')
+const lastMoment = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** A vendor's nonsense of a date would be refused by the database, and the whole batch with it. */
+function storable(date: Date | null): Date | null {
+  return date !== null && date.getTime() >= firstMoment && date.getTime() <= lastMoment ? date : null
 }
 
 /** What makes two events the same alert: type, source and the vendor's reference, or what it is about. */

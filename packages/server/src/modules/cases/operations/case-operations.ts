@@ -9,15 +9,8 @@ import { type Audience, refusalOfAudience, settled } from '../rules/audience.ts'
 import { idOfCursor, pageOf } from '../rules/cursor.ts'
 import { refusals } from '../rules/phases.ts'
 import { dueAfterChange, respondedAt } from '../rules/response-clock.ts'
-import {
-  addRecipients,
-  type CaseChange,
-  type CaseDetail,
-  listCases,
-  membersAmong,
-  removeRecipients,
-  updateCase,
-} from '../store/cases.ts'
+import { type CaseChange, type CaseDetail, listCases, updateCase } from '../store/cases.ts'
+import { addRecipients, membersAmong, removeRecipients } from '../store/people.ts'
 import { trace } from '../trace.ts'
 import { audienceOf, caseOf, phaseFactsOf, summaryOf } from '../view.ts'
 

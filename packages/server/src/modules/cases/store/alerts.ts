@@ -78,7 +78,7 @@ export function keysOfAlerts(
   ids: readonly string[],
   types: readonly string[],
 ): Promise<(Key & { alertId: string })[]> {
-  if (ids.length === 0) return Promise.resolve([])
+  if (ids.length === 0 || types.length === 0) return Promise.resolve([])
   return tx.db
     .selectFrom('alert_observables')
     .select(['alert_id as alertId', 'type', 'value'])

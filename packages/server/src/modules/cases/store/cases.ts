@@ -2,8 +2,7 @@ import type { Phase, Tlp } from '@redoubt/contract'
 import { sql } from 'kysely'
 import { AppError } from '../../../platform/app-error.ts'
 import type { TenantTx } from '../../../platform/tenant-tx.ts'
-
-export type PersonRef = { readonly id: string; readonly name: string }
+import { formerMember, type PersonRef, recipientsOf } from './people.ts'
 
 /** A case as lists show it. `severity` is its rank. */
 export type CaseRow = {
@@ -70,9 +69,6 @@ export type CaseChange = {
   readonly alert_count?: number
   readonly techniques?: string[]
 }
-
-/** Who left the organization keeps the cases they owned, but their name is no longer ours to show. */
-const formerMember = 'A former member'
 
 /** Cases with their owners' names; to be narrowed by the caller. */
 export function caseRows(tx: TenantTx) {
@@ -279,46 +275,4 @@ export function staleSince(changedAt: Date): AppError {
     'stale',
     `Somebody changed this case at ${changedAt.toISOString()}: read it again; your text is not lost.`,
   )
-}
-
-/** The members among these people, with their roles. */
-export async function membersAmong(tx: TenantTx, ids: readonly string[]): Promise<{ id: string; role: string }[]> {
-  if (ids.length === 0) return []
-  return tx.db
-    .selectFrom('memberships')
-    .select(['user_id as id', 'role'])
-    .where('organization_id', '=', tx.organizationId)
-    .where('user_id', 'in', [...ids])
-    .execute()
-}
-
-export async function recipientsOf(tx: TenantTx, caseId: string): Promise<PersonRef[]> {
-  const rows = await tx.db
-    .selectFrom('case_recipients as r')
-    .leftJoin('users as u', 'u.id', 'r.user_id')
-    .select(['r.user_id as id', 'u.name'])
-    .where('r.organization_id', '=', tx.organizationId)
-    .where('r.case_id', '=', caseId)
-    .orderBy('u.name')
-    .orderBy('r.user_id')
-    .execute()
-  return rows.map(({ id, name }) => ({ id, name: name ?? formerMember }))
-}
-
-export async function addRecipients(tx: TenantTx, caseId: string, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return
-  await tx.db
-    .insertInto('case_recipients')
-    .values(ids.map((user_id) => ({ organization_id: tx.organizationId, case_id: caseId, user_id })))
-    .execute()
-}
-
-export async function removeRecipients(tx: TenantTx, caseId: string, ids: readonly string[]): Promise<void> {
-  if (ids.length === 0) return
-  await tx.db
-    .deleteFrom('case_recipients')
-    .where('organization_id', '=', tx.organizationId)
-    .where('case_id', '=', caseId)
-    .where('user_id', 'in', [...ids])
-    .execute()
 }

@@ -1,4 +1,5 @@
 import type { TenantTx } from '../../../platform/tenant-tx.ts'
+import { formerMember } from './people.ts'
 
 type TaskState = 'open' | 'done' | 'cancelled'
 
@@ -16,7 +17,7 @@ function taskOf(row: Awaited<ReturnType<ReturnType<typeof taskRows>['execute']>>
     id: row.id,
     title: row.title,
     state: row.state,
-    assignee: row.assignee_id === null ? null : { id: row.assignee_id, name: row.assignee_name ?? 'A former member' },
+    assignee: row.assignee_id === null ? null : { id: row.assignee_id, name: row.assignee_name ?? formerMember },
     version: row.version,
     createdAt: row.created_at.toISOString(),
   }

@@ -1,12 +1,5 @@
 import { randomUUID, randomUUIDv7 } from 'node:crypto'
-import {
-  approvalStatement,
-  type contract,
-  type OrganizationId,
-  type PlaybookId,
-  type RunId,
-  type RunnerId,
-} from '@redoubt/contract'
+import { approvalStatement, type contract, type PlaybookId, type RunId, type RunnerId } from '@redoubt/contract'
 import { AppError } from '../../../platform/app-error.ts'
 import { cursorOf, readCursor } from '../../../platform/cursor.ts'
 import type { Handlers, TenantCtx } from '../../../platform/operation.ts'
@@ -158,7 +151,7 @@ function requirePlan(
     planFrom(compiled.playbook, {
       planId: randomUUID(),
       runId: run.runId as RunId,
-      organizationId: ctx.organizationId as OrganizationId,
+      organizationId: ctx.organizationId,
       runnerId: run.runnerId as RunnerId,
       playbook: { id: playbook.id as PlaybookId, version: playbook.version, sha256: playbook.sha256 },
       inputs: run.inputs,

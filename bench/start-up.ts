@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { startPostgres } from '../packages/server/src/platform/postgres-server.ts'
+import { end } from './child.ts'
+import { temporaryHome } from './cluster.ts'
+import { freePorts } from './ports.ts'
+import type { Figure } from './report.ts'
+import type { Undoing } from './undo.ts'
+
+const cli = join(import.meta.dirname, '..', 'packages', 'cli', 'src', 'main.ts')
+
+/**
+ * `redoubt start` on an empty home and once more on the same one, from the spawn to the line that says it is ready;
+ * against PostgreSQL alone, set up and started in the same two ways.
+ */
+export async function measureStartUp(undoing: Undoing, progress: (line: string) => void): Promise<Figure[]> {
+  const bareHome = await temporaryHome(undoing)
+  const password = randomBytes(24).toString('base64url')
+  const bareCold = await startBare(bareHome, password)
+  const bareWarm = await startBare(bareHome, password)
+  const home = await temporaryHome(undoing)
+  const cold = await start(undoing, home)
+  const warm = await start(undoing, home)
+  progress(
+    `start ${seconds(cold)} s, again ${seconds(warm)} s; PostgreSQL alone ${seconds(bareCold)} s and ${seconds(bareWarm)} s`,
+  )
+  return [
+    {
+      what: 'first start, to readiness',
+      unit: 'ms',
+      value: cold,
+      reference: { what: 'initdb and PostgreSQL alone', value: bareCold },
+      target: { of: 'value', atMost: 12_000 },
+      keys: { coldStartMs: cold },
+    },
+    {
+      what: 'later start, to readiness',
+      unit: 'ms',
+      value: warm,
+      reference: { what: 'PostgreSQL alone', value: bareWarm },
+      target: { of: 'value', atMost: 5000 },
+      keys: { warmStartMs: warm },
+    },
+  ]
+}
+
+/** @returns milliseconds until it said that it is ready; by then it is stopped again */
+async function start(undoing: Undoing, home: string): Promise<number> {
+  const [web, api, ingestion, runner] = await freePorts(4)
+  const began = performance.now()
+  const child = spawn(process.execPath, [cli, 'start'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env: {
+      PATH: process.env['PATH'],
+      REDOUBT_HOME: home,
+      REDOUBT_WEB_PORT: String(web),
+      REDOUBT_API_PORT: String(api),
+      REDOUBT_INGESTION_PORT: String(ingestion),
+      REDOUBT_RUNNER_PORT: String(runner),
+    },
+  })
+  undoing.push(() => end(child))
+  const ms = await new Promise<number>((resolve, reject) => {
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8')
+      if (said.includes('Ready after')) resolve(performance.now() - began)
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8')
+    })
+    child.once('exit', () => reject(new Error(`redoubt start ended: ${said.trim().slice(-1000)}`)))
+  })
+  await end(child)
+  return ms
+}
+
+async function startBare(home: string, password: string): Promise<number> {
+  const began = performance.now()
+  const server = await startPostgres(home, password)
+  const ms = performance.now() - began
+  await server.stop()
+  return ms
+}
+
+const seconds = (ms: number): string => (ms / 1000).toFixed(1)
