@@ -48,11 +48,12 @@ try {
   const figures: Figure[] = []
   const startUp = await measureStartUp(undoing, progress)
   const cluster = await startCluster(undoing)
+  const machine = await machineText(cluster.admin)
   const ingest = await measureIngest(undoing, cluster, progress)
   const audit = await measureAudit(undoing, cluster, progress)
   const list = await measureList(undoing, cluster, progress)
   figures.push(...ingest, ...list.slice(0, 2), ...startUp, ...list.slice(2), ...audit)
-  print(`\n${await machineText(cluster.admin)} (${loadBefore} before the bench)\n\n${tableOf(figures)}\n`)
+  print(`\n${machine}, before the bench ${loadBefore}\n\n${tableOf(figures)}\n`)
   if (options.out !== undefined) await writeFile(options.out, `${jsonOf(figures)}\n`)
   await undoing.run()
   if (options.json) print(jsonOf(figures))

@@ -5,13 +5,15 @@ export async function withProgress<T>(label: string, work: () => Promise<T>): Pr
   const { stderr } = process
   if (!stderr.isTTY) return work()
   const began = performance.now()
+  let shown = false
   const timer = setInterval(() => {
+    shown = true
     stderr.write(`\r\u001b[K${label}… ${Math.round((performance.now() - began) / 1000)} s`)
   }, tickMs)
   try {
     return await work()
   } finally {
     clearInterval(timer)
-    stderr.write('\r\u001b[K')
+    if (shown) stderr.write('\r\u001b[K')
   }
 }

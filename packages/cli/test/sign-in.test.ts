@@ -42,7 +42,8 @@ describe('login', () => {
     const { out, err } = await login(machine, '--json')
     expect(JSON.parse(out)).toMatchObject({ user: { email }, organization: { slug: organization.slug }, role: 'admin' })
     const { signIns } = await keptBy(machine)
-    for (const secret of [password, signIns[0]!.accessToken, signIns[0]!.refreshToken]) expect(out + err).not.toContain(secret)
+    for (const secret of [password, signIns[0]!.accessToken, signIns[0]!.refreshToken])
+      expect(out + err).not.toContain(secret)
     expect(await readFile(machine.credentials, 'utf8')).not.toContain(password)
   })
 
@@ -63,7 +64,8 @@ describe('login', () => {
     })
     let screen = ''
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      if (!screen.includes('Password for') && (screen + chunk).includes('Password for')) child.stdin.write(`${password}\r`)
+      if (!screen.includes('Password for') && (screen + chunk).includes('Password for'))
+        child.stdin.write(`${password}\r`)
       screen += chunk
     })
     const code = await new Promise((resolve) => child.once('close', resolve))
@@ -135,8 +137,14 @@ describe('a session', () => {
     const { signIns } = await keptBy(machine)
     const stolen = { REDOUBT_ACCESS_TOKEN: signIns[0]!.accessToken }
     expect(await machine.run(['org', 'show'], '', stolen)).toMatchObject({ code: 0 })
-    expect(await machine.run(['logout'])).toMatchObject({ code: 0, out: `Signed out of ${organization.slug} at ${installation.url}.\n` })
-    expect(await machine.run(['org', 'show'], '', stolen)).toMatchObject({ code: 1, err: expect.stringContaining('sign in') })
+    expect(await machine.run(['logout'])).toMatchObject({
+      code: 0,
+      out: `Signed out of ${organization.slug} at ${installation.url}.\n`,
+    })
+    expect(await machine.run(['org', 'show'], '', stolen)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('sign in'),
+    })
     expect((await keptBy(machine)).signIns).toEqual([])
   })
 
@@ -144,7 +152,10 @@ describe('a session', () => {
     const machine = await signedIn()
     const kept = await keptBy(machine)
     const nowhere = 'http://localhost:1'
-    await writeFile(machine.credentials, JSON.stringify({ ...kept, signIns: kept.signIns.map((each) => ({ ...each, url: nowhere })) }))
+    await writeFile(
+      machine.credentials,
+      JSON.stringify({ ...kept, signIns: kept.signIns.map((each) => ({ ...each, url: nowhere })) }),
+    )
     const { code, err } = await machine.run(['logout'], '', { REDOUBT_URL: nowhere })
     expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining('could not be ended') })
     expect((await keptBy(machine)).signIns).toEqual([])
@@ -153,7 +164,10 @@ describe('a session', () => {
   test('is not used for another installation than the one it belongs to', async () => {
     const machine = await signedIn()
     const { code, err } = await machine.run(['org', 'show'], '', { REDOUBT_URL: 'http://localhost:1' })
-    expect({ code, err }).toMatchObject({ code: 1, err: expect.stringContaining('not signed in at http://localhost:1') })
+    expect({ code, err }).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('not signed in at http://localhost:1'),
+    })
   })
 
   test('in a file that others can read is refused', async () => {
@@ -171,7 +185,8 @@ test('a person in several organizations keeps a session in each, and names the o
   const unnamed = await login(machine)
   expect(unnamed).toMatchObject({ code: 1, err: expect.stringContaining(slug) })
   expect(await login(machine, '--organization', slug)).toMatchObject({ code: 0 })
-  const shown = async (more: Record<string, string>) => JSON.parse((await machine.run(['org', 'show', '--json'], '', more)).out).slug
+  const shown = async (more: Record<string, string>) =>
+    JSON.parse((await machine.run(['org', 'show', '--json'], '', more)).out).slug
   expect(await shown({})).toBe(slug)
   expect(await shown({ REDOUBT_ORGANIZATION: organization.slug })).toBe(organization.slug)
   const unknown = await machine.run(['org', 'show'], '', { REDOUBT_ORGANIZATION: 'elsewhere' })
@@ -182,5 +197,8 @@ test('a person in several organizations keeps a session in each, and names the o
 async function expire(machine: Machine): Promise<void> {
   const kept = await keptBy(machine)
   const accessExpiresAt = new Date(0).toISOString()
-  await writeFile(machine.credentials, JSON.stringify({ ...kept, signIns: kept.signIns.map((each) => ({ ...each, accessExpiresAt })) }))
+  await writeFile(
+    machine.credentials,
+    JSON.stringify({ ...kept, signIns: kept.signIns.map((each) => ({ ...each, accessExpiresAt })) }),
+  )
 }

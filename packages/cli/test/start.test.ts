@@ -2,9 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClient } from '@redoubt/sdk'
 import { openInstallation, startPostgres } from '@redoubt/server'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { callConsole } from '../src/demo/console-call.ts'
 import { environmentOf, redoubt } from './start-process.ts'
 
 const homes: string[] = []
@@ -25,7 +27,7 @@ describe('a home', () => {
     environment = await environmentOf(home)
   })
 
-  it('starts empty, prints each step and a one-time link, and stops cleanly on SIGTERM', async () => {
+  it('starts empty, prints each step and a one-time link, enrols its runner once set up, and stops cleanly on SIGTERM', async () => {
     const first = redoubt(['start'], environment)
     await first.until(ready)
     for (const step of [
@@ -41,6 +43,24 @@ describe('a home', () => {
     expect(first.output()).toMatch(/http:\/\/localhost:\d+\/setup\?token=rdt_setup_\w+/)
     const answer = await fetch(`http://127.0.0.1:${environment['REDOUBT_API_PORT']}/readyz`)
     expect(await answer.json()).toEqual({ status: 'ready', service: 'api' })
+
+    const token = new URL(/http:\S+setup\S+/.exec(first.output())?.[0] as string).searchParams.get('token')
+    const web = `http://127.0.0.1:${environment['REDOUBT_WEB_PORT']}`
+    const password = 'three unrelated words'
+    await callConsole(web, 'auth.setUp', {
+      token,
+      organization: 'Operator',
+      name: 'First',
+      email: 'first@example.org',
+      password,
+    })
+    const client = createClient({
+      url: `http://127.0.0.1:${environment['REDOUBT_API_PORT']}`,
+      credentials: { email: 'first@example.org', password },
+    })
+    await expect
+      .poll(async () => (await client.runners.list()).items.map(({ name }) => name), { timeout: 10_000 })
+      .toEqual(['Local runner'])
 
     const second = redoubt(['start'], environment)
     expect(await second.ended()).toBe(1)
@@ -63,6 +83,7 @@ describe('a home', () => {
     }
     const after = redoubt(['start'], environment)
     await after.until(ready)
+    expect(after.output()).not.toContain('Set it up')
     expect((await fetch(`http://127.0.0.1:${environment['REDOUBT_WEB_PORT']}/readyz`)).status).toBe(200)
     after.child.kill('SIGTERM')
     expect(await after.ended()).toBe(0)

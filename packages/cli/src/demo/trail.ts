@@ -40,8 +40,7 @@ export function tell() {
     },
 
     waiting(run: Run): void {
-      for (const plan of run.plans)
-        step(`plan      ${plan.id} sha256 ${plan.sha256.slice(0, 16)}… signed with ${plan.keyId.slice(0, 8)}…`)
+      for (const plan of run.plans) step(`plan      ${plan.id} sha256 ${plan.sha256}`)
       step(`waits     "${run.waitingFor?.prompt}" needs a ${run.waitingFor?.role}`)
     },
 
@@ -50,7 +49,7 @@ export function tell() {
       kept['steps'] = run.steps.map(({ stepId, type, status, summary }) => ({ stepId, type, status, summary }))
       kept['outcome'] = { state: run.state, failure: run.failure, blocked }
       const plan = run.plans.at(-1)
-      if (plan) step(`plan      ${plan.id} sha256 ${plan.sha256.slice(0, 16)}… signed with ${plan.keyId.slice(0, 8)}…`)
+      if (plan) step(`plan      ${plan.id} sha256 ${plan.sha256}`)
       for (const each of run.steps)
         step(`step      ${each.status.padEnd(10)} ${each.stepId} (${each.type}) ${each.summary}`)
       step(

@@ -57,11 +57,11 @@ export async function inspectDatabase(
     }
     const [any] = open.values()
     const facts = any === undefined ? { version: 'unknown', clockSkewMs: 0 } : await serverFacts(any)
-    const worker = open.get('redoubt_worker')
-    const workflow = open.get('redoubt_workflow')
-    if (!worker || !workflow) return { ...facts, unsafe, organizations: [] }
+    // Each as the service whose grants cover it.
+    const [api, worker, workflow] = [open.get('redoubt_api'), open.get('redoubt_worker'), open.get('redoubt_workflow')]
+    if (!api || !worker || !workflow) return { ...facts, unsafe, organizations: [] }
     const organizations: DatabaseInspection['organizations'][number][] = []
-    for (const { id, slug } of await inSystem(worker, 'sweep', listOrganizations)) {
+    for (const { id, slug } of await inSystem(api, 'sweep', listOrganizations)) {
       const organizationId = id as OrganizationId
       const look = { service: 'doctor' }
       const log = await inTenant(worker, organizationId, look, (tx) => inspectLog(tx, installation.auditKey), 'read')

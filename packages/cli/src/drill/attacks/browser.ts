@@ -16,8 +16,9 @@ function openCase(web: Door, victim: Person, headers: Readonly<Record<string, st
   })
 }
 
+type Headers = Readonly<Record<string, string>>
 /** CSRF: the control is the console's own request, which differs in these headers alone. */
-const csrf = (id: string, title: string, headers: Readonly<Record<string, string>>, codes: readonly string[] = ['forbidden']): AnyAttack =>
+const csrf = (id: string, title: string, headers: Headers | ((own: string) => Headers), codes: readonly string[] = ['forbidden']): AnyAttack =>
   attack({
     id: `browser.${id}`,
     actor,
@@ -25,7 +26,7 @@ const csrf = (id: string, title: string, headers: Readonly<Record<string, string
     title,
     control: async ({ web, a }) =>
       passed(await openCase(web, a.admin, { 'redoubt-csrf': '1', 'sec-fetch-site': 'same-origin', origin: new URL(web.url).origin }), 'from the console itself'),
-    attack: async ({ web, a }) => refused(await openCase(web, a.admin, headers), ...codes),
+    attack: async ({ web, a }) => refused(await openCase(web, a.admin, typeof headers === 'function' ? headers(new URL(web.url).origin) : headers), ...codes),
   })
 
 /** What only the browser enforces: the drill reads the instruction that the server gives it. */
@@ -63,7 +64,7 @@ export const browserAttacks: readonly AnyAttack[] = [
   csrf('csrf-origin', 'send the console’s header, from another origin', { 'redoubt-csrf': '1', origin: hostile }),
   csrf('csrf-fetch-site', 'send it from another site with its origin hidden', { 'redoubt-csrf': '1', 'sec-fetch-site': 'cross-site' }),
   csrf('csrf-null-origin', 'send it from a sandboxed frame (Origin: null)', { 'redoubt-csrf': '1', origin: 'null' }),
-  csrf('csrf-look-alike', 'send it from an origin that begins like ours', { 'redoubt-csrf': '1', origin: `${'https://soc.drill.example'}.hostile.example` }),
+  csrf('csrf-look-alike', 'send it from an origin that begins like ours', (own) => ({ 'redoubt-csrf': '1', origin: `${own}.hostile.example` })),
   attack({
     id: 'browser.csrf-get',
     actor,

@@ -115,11 +115,13 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     title: 'use methods that no operation has (TRACE, PUT, a made-up one)',
     control: async ({ api, a }) => passed(await api.get(`/api/v1/cases/${a.caseId}`, bearer(a.admin)), 'with GET'),
     async attack({ api, a }) {
+      const answers: string[] = []
       for (const method of ['TRACE', 'PUT', 'CONNECT', 'PROPFIND']) {
         const status = await statusOfRaw(api, `${method} /api/v1/cases/${a.caseId} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${a.admin.access}\r\nConnection: close\r\n\r\n`)
         if (status !== null && status < 400) return `${method}: ${status}`
+        answers.push(`${method} ${status ?? 'cut off'}`)
       }
-      throw new Stopped('404 or 400 to each, or the connection is cut')
+      throw new Stopped(answers.join(', '))
     },
   }),
   attack({
@@ -139,7 +141,7 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
         `POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${hidden}`,
       )
       if (status !== null && status < 400) return `it was answered with ${status}`
-      throw new Stopped(status === null ? 'the connection was cut' : `${status}, connection closed`)
+      throw new Stopped(status === null ? 'cut off without an answer' : `${status}, once`)
     },
   }),
   attack({
