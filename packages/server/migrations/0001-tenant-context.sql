@@ -56,6 +56,15 @@ language sql stable parallel restricted as $$
   select case when redoubt.context_part(3) = 'system' then substr(redoubt.context_part(2), 8) end
 $$;
 
+-- Every table of tenants (TEN-1): row security forced, also on the owner, and rows of the signed organization alone.
+create procedure redoubt.wall_off(name text)
+language plpgsql as $$
+begin
+  execute format('alter table redoubt.%I enable row level security, force row level security', name);
+  execute format('create policy tenant on redoubt.%I using (organization_id = (select redoubt.organization()))
+    with check (organization_id = (select redoubt.organization()))', name);
+end $$;
+
 create function redoubt.refuse_change() returns trigger
 language plpgsql as $$
 begin

@@ -78,32 +78,17 @@ create trigger append_only before update or delete or truncate on redoubt.audit_
 create trigger append_only before update or delete or truncate on redoubt.audit_checkpoints
   for each statement execute function redoubt.refuse_change();
 
-alter table redoubt.audit_events enable row level security, force row level security;
-alter table redoubt.audit_unsealed enable row level security, force row level security;
-alter table redoubt.audit_log enable row level security, force row level security;
-alter table redoubt.audit_nodes enable row level security, force row level security;
-alter table redoubt.audit_checkpoints enable row level security, force row level security;
+call redoubt.wall_off('audit_events');
+call redoubt.wall_off('audit_unsealed');
+call redoubt.wall_off('audit_log');
+call redoubt.wall_off('audit_nodes');
+call redoubt.wall_off('audit_checkpoints');
 
-create policy tenant on redoubt.audit_events
-  using (organization_id = (select redoubt.organization()))
-  with check (organization_id = (select redoubt.organization()));
 -- Sign-in happens before any tenant is known; what it records goes to the organization it concerns.
 create policy system on redoubt.audit_events for insert
   with check ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation', 'ingest', 'runner'));
-create policy tenant on redoubt.audit_unsealed
-  using (organization_id = (select redoubt.organization()))
-  with check (organization_id = (select redoubt.organization()));
 create policy system on redoubt.audit_unsealed for insert
   with check ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation', 'ingest', 'runner'));
 -- Whose events wait; the sequencer then opens one tenant at a time.
 create policy sweep on redoubt.audit_unsealed for select
   using ((select redoubt.reason()) = 'sweep');
-create policy tenant on redoubt.audit_log
-  using (organization_id = (select redoubt.organization()))
-  with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.audit_nodes
-  using (organization_id = (select redoubt.organization()))
-  with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.audit_checkpoints
-  using (organization_id = (select redoubt.organization()))
-  with check (organization_id = (select redoubt.organization()));

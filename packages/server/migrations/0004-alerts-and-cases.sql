@@ -176,40 +176,20 @@ create table redoubt.case_observables (
 create unique index case_observables_once on redoubt.case_observables (organization_id, case_id, type, md5(value));
 create index case_observables_value on redoubt.case_observables (organization_id, md5(value), type);
 
-alter table redoubt.counters enable row level security, force row level security;
-alter table redoubt.sources enable row level security, force row level security;
-alter table redoubt.cases enable row level security, force row level security;
-alter table redoubt.case_recipients enable row level security, force row level security;
-alter table redoubt.alerts enable row level security, force row level security;
-alter table redoubt.alert_observables enable row level security, force row level security;
-alter table redoubt.ingest_receipts enable row level security, force row level security;
-alter table redoubt.case_timeline enable row level security, force row level security;
-alter table redoubt.case_tasks enable row level security, force row level security;
-alter table redoubt.case_observables enable row level security, force row level security;
+call redoubt.wall_off('counters');
+call redoubt.wall_off('sources');
+call redoubt.wall_off('cases');
+call redoubt.wall_off('case_recipients');
+call redoubt.wall_off('alerts');
+call redoubt.wall_off('alert_observables');
+call redoubt.wall_off('ingest_receipts');
+call redoubt.wall_off('case_timeline');
+call redoubt.wall_off('case_tasks');
+call redoubt.wall_off('case_observables');
 
-create policy tenant on redoubt.counters
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.sources
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
 create policy system on redoubt.sources for select using ((select redoubt.reason()) = 'ingest');
-create policy tenant on redoubt.cases
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.case_recipients
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.alerts
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.alert_observables
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.ingest_receipts
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
 -- Whose receipts are old; the sweep then opens one tenant at a time.
 create policy sweep on redoubt.ingest_receipts for select using ((select redoubt.reason()) = 'sweep');
-create policy tenant on redoubt.case_timeline
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.case_tasks
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.case_observables
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
 
 -- Who may see a case, the same rule as policies/cases.cedar (a test holds the two together):
 -- RED its named recipients alone; `named` also owner, moderators and admins; services see what they serve.

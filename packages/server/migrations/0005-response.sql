@@ -107,30 +107,16 @@ create table redoubt.approvals (
   foreign key (organization_id, run_id) references redoubt.runs (organization_id, id)
 );
 
-alter table redoubt.playbooks enable row level security, force row level security;
-alter table redoubt.playbook_versions enable row level security, force row level security;
-alter table redoubt.runners enable row level security, force row level security;
-alter table redoubt.runner_enrolments enable row level security, force row level security;
-alter table redoubt.runs enable row level security, force row level security;
-alter table redoubt.plans enable row level security, force row level security;
-alter table redoubt.approvals enable row level security, force row level security;
+call redoubt.wall_off('playbooks');
+call redoubt.wall_off('playbook_versions');
+call redoubt.wall_off('runners');
+call redoubt.wall_off('runner_enrolments');
+call redoubt.wall_off('runs');
+call redoubt.wall_off('plans');
+call redoubt.wall_off('approvals');
 
-create policy tenant on redoubt.playbooks
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.playbook_versions
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.runners
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
 create policy system on redoubt.runners for select using ((select redoubt.reason()) = 'runner');
-create policy tenant on redoubt.runner_enrolments
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
 create policy system on redoubt.runner_enrolments for select using ((select redoubt.reason()) = 'runner');
-create policy tenant on redoubt.runs
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.plans
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
-create policy tenant on redoubt.approvals
-  using (organization_id = (select redoubt.organization())) with check (organization_id = (select redoubt.organization()));
 create policy audience on redoubt.runs as restrictive using (
   exists (select 1 from redoubt.cases c
           where c.organization_id = runs.organization_id and c.id = runs.case_id));

@@ -1,7 +1,7 @@
 -- What each service's role may do (SVC-2); applied at every start, after the migrations. Everything else is refused.
 revoke all on schema public from public;
 revoke all on all tables in schema redoubt from public;
-revoke all on all functions in schema redoubt from public;
+revoke all on all routines in schema redoubt from public;
 -- A role that may make temporary tables could shadow a table for the next tenant on the same connection.
 do $$ begin execute format('revoke temporary, create on database %I from public', current_database()); end $$;
 

@@ -1,9 +1,11 @@
-import type { AdapterType, IngestReceipt, Problem, SourceCredentials, SourceMapping } from '@redoubt/contract'
+import type { AdapterType, IngestReceipt, Problem, SourceMapping } from '@redoubt/contract'
 import type { Limits } from '../src/platform/config.ts'
 import { startIngestion } from '../src/services/ingestion.ts'
 import { startTestPlatform, type TestOrganization, type TestPerson } from './harness.ts'
 
-export type TestSource = SourceCredentials & {
+export type TestSource = {
+  readonly token: string
+  readonly webhookSecret: string
   readonly id: string
   readonly slug: string
   readonly organization: TestOrganization

@@ -58,10 +58,10 @@ export function Frame() {
             <LiveMark />
             <AriaButton
               onPress={() => setPaletteOpen(true)}
-              aria-label="Commands"
               className="flex h-8 items-center gap-1 rounded-md px-2 text-quiet hover:bg-hover"
             >
               <Icon name="search" className="sm:hidden" />
+              <span className="sr-only">Commands</span>
               <span className="hidden items-center gap-1 sm:flex">
                 <Kbd>Ctrl</Kbd>
                 <Kbd>K</Kbd>

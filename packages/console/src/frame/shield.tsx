@@ -33,15 +33,12 @@ export function Shield() {
   }
   return (
     <DialogTrigger>
-      <AriaButton
-        aria-label={`${me.user.name}, ${strength.long}`}
-        className="flex h-8 shrink-0 items-center gap-1.5 rounded-md px-2 text-sm font-medium text-quiet hover:bg-hover hover:text-ink"
-      >
+      <AriaButton className="flex h-8 shrink-0 items-center gap-1.5 rounded-md px-2 text-sm font-medium text-quiet hover:bg-hover hover:text-ink">
         <Icon
           name="shield"
           className={me.session.strength === 'aal2' ? 'fill-accent-soft text-accent' : 'text-accent'}
         />
-        <span className="max-lg:hidden">{me.user.name}</span>
+        <span className="max-lg:sr-only">{me.user.name}</span>
         <span className="rounded-sm bg-hover px-1 text-2xs text-quiet">{strength.short}</span>
       </AriaButton>
       <Popover className="enter w-80 rounded-lg bg-surface shadow-overlay" offset={6} placement="bottom end">

@@ -132,7 +132,13 @@ function Entry({ entry, isLast }: { entry: TimelineEntry; isLast: boolean }) {
       <div className="min-w-0 flex-1 pt-0.5">
         <div className="flex items-start gap-2 text-sm">
           <p className="min-w-0 flex-1 break-words text-quiet">
-            <span className="font-medium text-ink">{entry.actor.name}</span> {!isComment && wordsOf(entry)}
+            <span className="font-medium text-ink">{entry.actor.name}</span>
+            {!isComment && (
+              <>
+                <span className="text-faint"> · </span>
+                {wordsOf(entry)}
+              </>
+            )}
           </p>
           <span className="flex h-5 shrink-0 items-center gap-1 text-xs text-faint">
             {entry.auditEventId && may('audit:read') && (

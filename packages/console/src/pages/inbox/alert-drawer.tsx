@@ -59,18 +59,18 @@ export function AlertDrawer({ id, acts, onClose }: { id: string; acts: Acts; onC
                 </Link>
               ) : (
                 may('case:open') && (
-                  <Button size="small" icon="case" onPress={acts.openCase}>
+                  <Button size="small" onPress={acts.openCase}>
                     Open case
                   </Button>
                 )
               )}
               {may('alert:triage') && (
-                <Button size="small" icon="user" onPress={acts.assign}>
+                <Button size="small" onPress={acts.assign}>
                   Assign
                 </Button>
               )}
               {may('alert:triage') && alert.state !== 'dismissed' && alert.state !== 'in-case' && (
-                <Button size="small" icon="close" onPress={acts.dismiss}>
+                <Button size="small" onPress={acts.dismiss}>
                   Dismiss
                 </Button>
               )}

@@ -39,7 +39,7 @@ function NewAlerts() {
   return (
     <Card
       title="Not looked at yet"
-      aside={counts.data && `${counts.data.newTotal >= 1000 ? '1000+' : counts.data.newTotal} alerts`}
+      aside={counts.data && (counts.data.newTotal >= 1000 ? '1000+ alerts' : plural(counts.data.newTotal, 'alert'))}
     >
       {counts.isPending && <div className="skeleton h-40" />}
       <ErrorNote error={counts.error} />

@@ -1,5 +1,5 @@
+import { severities } from '@redoubt/contract'
 import { z } from 'zod'
-import { SEVERITIES } from './normalized-alert.ts'
 import { type Path, parsePath } from './paths.ts'
 
 /**
@@ -30,8 +30,8 @@ export const mappingsSchema = z
       z.strictObject({
         path,
         /** The vendor's values, compared without case, to ours. */
-        map: z.record(z.string().max(64), z.enum(SEVERITIES)).default({}),
-        default: z.enum(SEVERITIES).optional(),
+        map: z.record(z.string().max(64), z.enum(severities)).default({}),
+        default: z.enum(severities).optional(),
       }),
     ]),
     time: path,
@@ -50,8 +50,8 @@ export type CompiledMappings = {
   techniques?: Path
   severity?: {
     path: Path
-    map: ReadonlyMap<string, (typeof SEVERITIES)[number]>
-    fallback?: (typeof SEVERITIES)[number]
+    map: ReadonlyMap<string, (typeof severities)[number]>
+    fallback?: (typeof severities)[number]
   }
 }
 

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { type AdapterType, adapterTypes, severities } from '@redoubt/contract'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { splitJsonArray } from './body.ts'
 import { isObject, parsePayload } from './json.ts'
 import { describeAdapters, normalize } from './normalize.ts'
-import { ADAPTER_TYPES, type AdapterType, type NormalizedAlert, SEVERITIES } from './normalized-alert.ts'
+import type { NormalizedAlert } from './normalized-alert.ts'
 
 const receivedAt = new Date('2026-03-02T12:00:00Z')
 const folder = fileURLToPath(new URL('../../../../test/fixtures/alerts/', import.meta.url))
@@ -54,7 +55,7 @@ function expectSound(alert: NormalizedAlert): void {
   expect(alert.title.length).toBeLessThanOrEqual(300)
   expect(alert.title).not.toMatch(/[\p{Cc}\u202e]/u)
   expect(alert.description === null || alert.description.length <= 8000).toBe(true)
-  expect(SEVERITIES).toContain(alert.severity)
+  expect(severities).toContain(alert.severity)
   expect(alert.sourceRef === null || (alert.sourceRef.length > 0 && alert.sourceRef.length <= 512)).toBe(true)
   expect(alert.fingerprint).toMatch(/^[0-9a-f]{64}$/)
   expect(alert.techniques).toEqual([...new Set(alert.techniques)].sort())
@@ -72,11 +73,11 @@ describe('each adapter reads its vendor’s format', () => {
       readdirSync(folder)
         .map((name) => name.replace('.json', ''))
         .sort(),
-    ).toEqual([...ADAPTER_TYPES].sort())
-    for (const type of ADAPTER_TYPES) expect(fixtures(type).length, type).toBeGreaterThanOrEqual(2)
+    ).toEqual([...adapterTypes].sort())
+    for (const type of adapterTypes) expect(fixtures(type).length, type).toBeGreaterThanOrEqual(2)
   })
 
-  for (const type of ADAPTER_TYPES) {
+  for (const type of adapterTypes) {
     for (const [index, { payload, expected }] of fixtures(type).entries()) {
       it(`${type} ${index}: ${expected.map((one) => one.title ?? '?').join(', ')}`, () => {
         const alerts = normalize(type, payload, { receivedAt })
@@ -94,14 +95,14 @@ describe('each adapter reads its vendor’s format', () => {
       describeAdapters()
         .map((one) => one.type)
         .sort(),
-    ).toEqual([...ADAPTER_TYPES].sort())
+    ).toEqual([...adapterTypes].sort())
     for (const one of describeAdapters()) expect(one.setUp).toMatch(/\w.*\.$/)
   })
 })
 
 describe('nothing is lost', () => {
   it('a payload in another form than its source’s is read as generic and says so', () => {
-    for (const type of ADAPTER_TYPES.filter((one) => one !== 'generic')) {
+    for (const type of adapterTypes.filter((one) => one !== 'generic')) {
       const [alert] = normalize(type, { title: 'Something new', severity: 'high' }, { receivedAt })
       expect(alert).toMatchObject({ title: 'Something new', severity: 'high' })
       expect(alert?.finding.unmapped).toMatchObject({ declared_adapter: type, read_as: 'generic' })
@@ -159,7 +160,7 @@ describe('nothing is lost', () => {
       ),
     }))
     fc.assert(
-      fc.property(fc.constantFrom(...ADAPTER_TYPES), value, (type, payload) => {
+      fc.property(fc.constantFrom(...adapterTypes), value, (type, payload) => {
         const alerts = normalize(type, parsePayload(JSON.stringify(payload)), { receivedAt })
         expect(alerts.length).toBeGreaterThan(0)
         alerts.forEach(expectSound)
@@ -184,7 +185,7 @@ describe('nothing is lost', () => {
       '2026-99-99',
       '9'.repeat(40),
     )
-    const type = fc.constantFrom(...ADAPTER_TYPES)
+    const type = fc.constantFrom(...adapterTypes)
     fc.assert(
       fc.property(
         type,

@@ -1,24 +1,8 @@
+import type { AdapterType, Severity } from '@redoubt/contract'
+
 /** The one form every vendor's alert takes after normalization. */
 
-export const SEVERITIES = ['informational', 'low', 'medium', 'high', 'critical'] as const
-export type Severity = (typeof SEVERITIES)[number]
-
-export const ADAPTER_TYPES = [
-  'suricata',
-  'crowdstrike',
-  'guardduty',
-  'wazuh',
-  'microsoft-365-defender',
-  'sentinelone',
-  'okta',
-  'cortex-xdr',
-  'wiz',
-  'alertmanager',
-  'ocsf',
-  'ecs',
-  'generic',
-] as const
-export type AdapterType = (typeof ADAPTER_TYPES)[number]
+export type { AdapterType, Severity }
 
 export type JsonObject = { readonly [key: string]: unknown }
 
