@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-export const seededAlerts = Number(process.env["SEED_ALERTS"] ?? 1_000_000)
+export const seededAlerts = Number(process.env['SEED_ALERTS'] ?? 1_000_000)
 export const seededCases = 100_000
 const organizations = 10
 const membersEach = 20

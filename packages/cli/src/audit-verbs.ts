@@ -173,7 +173,7 @@ export function addAuditCommands(program: Command): void {
         const exitCode = await verifyAuditCommand(file, {
           ...(key === undefined ? {} : { key }),
           json: json === true,
-          print: (line) => lines.push(line),
+          print: (line) => lines.push(...line.split('\n')),
         })
         return { json: json ? JSON.parse(lines.join('\n')) : null, text: sentences(...lines), exitCode }
       }, 'Verifying'),

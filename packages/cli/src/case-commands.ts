@@ -55,8 +55,8 @@ export function addCaseCommands(program: Command): void {
   const cases = program.command('case').summary('what is done about it').description('Looks at cases.')
 
   teach(cases.command('list'), {
-    summary: 'list cases',
-    description: 'Lists the cases that you may see, newest first.',
+    summary: 'list the cases that you may see',
+    description: 'Lists cases, newest first: those that your role, their audience and their TLP let you see.',
     examples: ['redoubt case list --open --severity critical'],
   })
     .addOption(choiceOption('--phase <phase>', 'only those in this phase', phases))

@@ -27,8 +27,10 @@ export type Failure = {
 export function failureOf(error: unknown): Failure {
   if (error instanceof RedoubtProblem) {
     const { code, errors, requestId } = error
+    const wrong = errors.map(({ path, message }) => `${path}: ${message}`)
+    const sentence = wrong.length > 0 ? `${error.title}: ${wrong.join('; ')}` : error.message
     return {
-      sentence: requestId === undefined ? error.message : `${error.message} (request ${requestId})`,
+      sentence: requestId === undefined ? sentence : `${sentence} (request ${requestId})`,
       exitCode: 1,
       error: {
         code,

@@ -46,16 +46,29 @@ export function run<A extends unknown[]>(
     const { json } = all.at(-2) as { json?: true }
     const environment = readEnvironment()
     const work = () => act({ environment, connect: () => connect(environment) }, ...args)
-    try {
+    await orFailure(json === true, async () => {
       const report = progress === null ? await work() : await withProgress(progress, work)
       print(json ? displayJson(report.json) : report.text(styleOf(process.stdout, environment)))
-      process.exitCode = report.exitCode ?? 0
-    } catch (error) {
-      const failure = failureOf(error)
-      if (json) print(displayJson({ error: failure.error }))
-      process.stderr.write(`${displayText(failure.sentence)}\n`)
-      process.exitCode = failure.exitCode
-    }
+      return report.exitCode ?? 0
+    })
+  }
+}
+
+/** The action of a command that stays in the foreground and speaks for itself; `act` returns the exit code. */
+export function runInForeground<A extends unknown[]>(act: (...args: A) => Promise<number>) {
+  return (...all: unknown[]): Promise<void> => orFailure(false, () => act(...(all.slice(0, -1) as A)))
+}
+
+async function orFailure(json: boolean, act: () => Promise<number>): Promise<void> {
+  // Whoever reads the output may have had enough, such as `head`.
+  process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? 0 : 1))
+  try {
+    process.exitCode = await act()
+  } catch (error) {
+    const failure = failureOf(error)
+    if (json) print(displayJson({ error: failure.error }))
+    process.stderr.write(`${displayText(failure.sentence)}\n`)
+    process.exitCode = failure.exitCode
   }
 }
 

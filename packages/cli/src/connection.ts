@@ -144,8 +144,11 @@ export function apiUrl(text: string): string {
 /** `fetch` whose failures are sentences about the installation, not about sockets. */
 export function reachable(url: string, fetch: Fetch = globalThis.fetch): Fetch {
   return async (input, init) => {
+    const headers = new Headers(init?.headers)
+    // The list of sessions shows it.
+    headers.set('user-agent', 'redoubt command line')
     try {
-      return await fetch(input, init)
+      return await fetch(input, { ...init, headers })
     } catch (cause) {
       if ((cause as Error).name === 'TimeoutError') {
         throw new CommandError(`${url} did not answer in time: try again, or look at redoubt doctor there.`, { cause })

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import type { Runner } from '@redoubt/contract'
 import type { Command } from 'commander'
-import { run, teach } from './command.ts'
+import { run, runInForeground, teach } from './command.ts'
 import { CommandError } from './command-error.ts'
 import { apiUrl } from './connection.ts'
 import { card, moment, sentences, stacked, table } from './table.ts'
@@ -91,9 +91,7 @@ export function addRunnerCommands(program: Command): void {
       'after',
       '\nExamples:\n  $ redoubt runner start --enrol https://api.soc.example.com run_…\n  $ redoubt runner start',
     )
-    .action(async ({ enrol }: { enrol?: string[] }) => {
-      process.exitCode = await startRunner(enrol)
-    })
+    .action(runInForeground(({ enrol }: { enrol?: string[] }) => startRunner(enrol)))
 }
 
 function pickRunner(runners: readonly Runner[], name: string): Runner {
@@ -110,11 +108,13 @@ function pickRunner(runners: readonly Runner[], name: string): Runner {
 /** The runner stays a process of its own, with nothing of ours in it. @returns its exit code */
 async function startRunner(enrol: readonly string[] | undefined): Promise<number> {
   if (enrol !== undefined) {
-    if (enrol.length !== 2) {
-      process.stderr.write('Write --enrol with two values: the address of the api service, and the token.\n')
-      return 2
+    const [url, token, ...more] = enrol
+    if (url === undefined || token === undefined || more.length > 0) {
+      throw new CommandError('Write --enrol with two values: the address of the api service, and the token.', {
+        exitCode: 2,
+      })
     }
-    apiUrl(enrol[0] as string)
+    apiUrl(url)
   }
   const main = createRequire(import.meta.url).resolve('@redoubt/runner/main')
   const child = spawn(process.execPath, [main, ...(enrol === undefined ? [] : ['--enrol', ...enrol])], {

@@ -4,6 +4,8 @@ import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import type { TestOrganization } from '../../server/test/harness.ts'
+import { connect } from '../src/connection.ts'
+import { readEnvironment } from '../src/environment.ts'
 import { mainFile } from './command-process.ts'
 import { type Installation, type Machine, password, startInstallation } from './signed-in.ts'
 
@@ -114,6 +116,16 @@ describe('a session', () => {
     const results = await Promise.all(Array.from({ length: 4 }, () => machine.run(['org', 'show'])))
     expect(results.map(({ code, err }) => ({ code, err }))).toEqual(Array(4).fill({ code: 0, err: '' }))
     await expire(machine)
+    expect(await machine.run(['org', 'show'])).toMatchObject({ code: 0 })
+  })
+
+  test('is renewed once when two ask in the very same moment, so that neither looks like a thief', async () => {
+    const machine = await signedIn()
+    await expire(machine)
+    const environment = readEnvironment(machine.environment)
+    const both = [connect(environment), connect(environment)]
+    const people = await Promise.all(both.map(({ client }) => client.auth.me()))
+    expect(people.map(({ user }) => user.email)).toEqual([email, email])
     expect(await machine.run(['org', 'show'])).toMatchObject({ code: 0 })
   })
 

@@ -291,7 +291,6 @@ export const IngestReceipt = z.object({
   accepted: z.int(),
   created: z.int(),
   folded: z.int(),
-  skipped: z.int(),
   /** True when this very request was taken before; nothing was counted twice. */
   replayed: z.boolean(),
   rejected: z.array(z.object({ index: z.int(), reason: text(500) })),

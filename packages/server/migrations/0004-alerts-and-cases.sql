@@ -194,29 +194,30 @@ create policy sweep on redoubt.ingest_receipts for select using ((select redoubt
 -- Who may see a case, the same rule as policies/cases.cedar (a test holds the two together):
 -- RED its named recipients alone; `named` also owner, moderators and admins; services see what they serve.
 -- Reading, changing and deleting each have a policy: an UPDATE without a WHERE never consults the one for SELECT.
+-- What everybody sees is decided first, from the row alone: the context is asked only for what is narrower.
 create policy audience on redoubt.cases as restrictive for select using (
   case
+    when tlp <> 'RED' and audience = 'organization' then true
     when (select redoubt.role()) = 'service' then true
-    when tlp <> 'RED' and (audience = 'organization' or (select redoubt.role()) in ('admin', 'moderator')
-                           or owner_id = (select redoubt.person())) then true
+    when tlp <> 'RED' and ((select redoubt.role()) in ('admin', 'moderator') or owner_id = (select redoubt.person())) then true
     else exists (select 1 from redoubt.case_recipients r
                  where r.organization_id = cases.organization_id and r.case_id = cases.id
                    and r.user_id = (select redoubt.person()))
   end);
 create policy audience_update on redoubt.cases as restrictive for update using (
   case
+    when tlp <> 'RED' and audience = 'organization' then true
     when (select redoubt.role()) = 'service' then true
-    when tlp <> 'RED' and (audience = 'organization' or (select redoubt.role()) in ('admin', 'moderator')
-                           or owner_id = (select redoubt.person())) then true
+    when tlp <> 'RED' and ((select redoubt.role()) in ('admin', 'moderator') or owner_id = (select redoubt.person())) then true
     else exists (select 1 from redoubt.case_recipients r
                  where r.organization_id = cases.organization_id and r.case_id = cases.id
                    and r.user_id = (select redoubt.person()))
   end) with check (true);
 create policy audience_delete on redoubt.cases as restrictive for delete using (
   case
+    when tlp <> 'RED' and audience = 'organization' then true
     when (select redoubt.role()) = 'service' then true
-    when tlp <> 'RED' and (audience = 'organization' or (select redoubt.role()) in ('admin', 'moderator')
-                           or owner_id = (select redoubt.person())) then true
+    when tlp <> 'RED' and ((select redoubt.role()) in ('admin', 'moderator') or owner_id = (select redoubt.person())) then true
     else exists (select 1 from redoubt.case_recipients r
                  where r.organization_id = cases.organization_id and r.case_id = cases.id
                    and r.user_id = (select redoubt.person()))

@@ -64,8 +64,8 @@ export function clientAlerts(at: Date): readonly VendorAlert[] {
       body: {
         uuid: '3f1e0a52-7a55-4e0b-9d3c-0b7f7d1f2a10',
         published: iso(7),
-        eventType: 'user.session.start',
-        displayMessage: 'User login to Okta from a new country',
+        eventType: 'security.threat.detected',
+        displayMessage: 'Sign-in from an address on a threat list',
         severity: 'WARN',
         actor: { id: '00u1', type: 'User', alternateId: 'm.keller@fabrikam.example', displayName: 'M. Keller' },
         client: {

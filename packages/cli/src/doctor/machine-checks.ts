@@ -10,7 +10,7 @@ const loopback = new Set(['127.0.0.1', '::1', 'localhost'])
 /** Whether this is the Node.js that the tests ran on. */
 export function checkNode(running: string, pinned: string): Check {
   const { ok, warn, fail } = check('node', 'Node.js')
-  const mend = `npm ci, then start with npm start or npx redoubt, which use ${pinned}`
+  const mend = `npm ci, then npm start or npm run redoubt, which use ${pinned}`
   if (running === pinned) return ok(`${running}, as pinned`)
   const sameMajor = running.split('.')[0] === pinned.split('.')[0]
   return (sameMajor ? warn : fail)(`${running}, tested is ${pinned}`, mend)

@@ -92,15 +92,17 @@ function read(asked: string, status: number, headers: IncomingHttpHeaders, text:
     json = undefined
   }
   const problem = problemIn(json)
-  return { asked, status, headers, text, json, code: problem?.code ?? null, detail: problem?.detail ?? '' }
+  const [field] = problem?.errors ?? []
+  const detail = [problem?.detail, field && `${field.path} ${field.message}`].filter(Boolean).join(' ')
+  return { asked, status, headers, text, json, code: problem?.code ?? null, detail }
 }
 
-type ProblemLike = { code?: string; detail?: string; error?: { data?: { code?: string; detail?: string } } }
-function problemIn(json: unknown): { code?: string; detail?: string } | undefined {
+type ProblemLike = { code?: string; detail?: string; errors?: { path: string; message: string }[] }
+function problemIn(json: unknown): ProblemLike | undefined {
   if (typeof json !== 'object' || json === null) return undefined
-  const { code, detail, error } = json as ProblemLike
+  const { error, ...problem } = json as ProblemLike & { error?: { data?: ProblemLike } }
   if (error?.data) return error.data
-  return typeof code === 'string' ? { code, ...(detail === undefined ? {} : { detail }) } : undefined
+  return typeof problem.code === 'string' ? problem : undefined
 }
 
 /** The body of an answer that must be a success, for preparing. Throws an Error with the refusal. */
@@ -144,4 +146,4 @@ export const isSuccess = ({ status, json }: Answer): boolean =>
   status >= 200 && status < 300 && !(typeof json === 'object' && json !== null && 'error' in json)
 
 export const refusalOf = ({ status, code, detail, text }: Answer): string =>
-  code === null ? `${status} ${text.slice(0, 80)}`.trim() : `${status} ${code}${detail ? `: ${detail.slice(0, 90)}` : ''}`
+  code === null ? `${status} ${text.slice(0, 80)}`.trim() : `${status} ${code}${detail ? `: ${detail.slice(0, 160)}` : ''}`

@@ -1,4 +1,4 @@
-import { bodyOf, type Door } from './http.ts'
+import { bodyOf, type Door, type Proof } from './http.ts'
 import {
   bearer,
   cookieOf,
@@ -11,7 +11,7 @@ import {
   type Person,
   signIn,
 } from './organization.ts'
-import type { Parts, People, RedCase } from './terrain.ts'
+import type { Chronicle, Parts, People, RedCase } from './terrain.ts'
 
 type Doors = { readonly web: Door; readonly api: Door; readonly ingestion: Door }
 type Id = { readonly id: string }
@@ -113,3 +113,27 @@ export async function redCase(doors: Doors, a: Organization, moderator: Person):
   return { caseId: id, secret, alertId }
 }
 
+
+let chronicles = 0
+/** A client of the provider with an audit log of its own, sealed at two points at least. */
+export async function chronicle(api: Door, operator: Person): Promise<Chronicle> {
+  chronicles += 1
+  const slug = `chronicle-${chronicles}`
+  const made = await api.post('/api/v1/organization/clients', { name: `Drill ${slug}`, slug }, bearer(operator))
+  const { id } = bodyOf<Id>(made)
+  const { accessToken } = await newTokens(api, { ...operator, slug })
+  const as = bearer({ access: accessToken })
+  for (const words of ['one', 'two', 'three']) {
+    await api.post('/api/v1/cases', { title: `Redoubt drill: ${words}`, severity: 'informational' }, as).then(bodyOf)
+    await everythingSealed(api, as)
+  }
+  return { id, as }
+}
+
+/** Waits until every event of the organization has its place in the log. @returns how many there are */
+export const everythingSealed = (api: Door, as: Proof): Promise<number> =>
+  eventually('the audit log is sealed', async () => {
+    const { items } = bodyOf<{ items: { seq: number | null }[] }>(await api.get('/api/v1/audit/events?limit=5', as))
+    const newest = items[0]?.seq ?? null
+    return newest === null || items.some(({ seq }) => seq === null) ? undefined : newest + 1
+  })

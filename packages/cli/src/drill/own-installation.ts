@@ -7,7 +7,7 @@ import { exportSigningKey, generateSigningKey, importSigningKey } from '@redoubt
 import { type RunnerProcess, startRunnerProcess } from '../runner-process.ts'
 import { Databases } from './databases.ts'
 import { bodyOf, Door } from './http.ts'
-import { ingestionPart, redCase, settle } from './inhabitants.ts'
+import { chronicle, ingestionPart, redCase, settle } from './inhabitants.ts'
 import { bearer, eventually, type Organization } from './organization.ts'
 import { Responder } from './responder.ts'
 import type { Parts, RunnerKey, Terrain } from './terrain.ts'
@@ -57,11 +57,15 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
       ingestion: new Door(platform.urls.ingestion),
     }
     const setUpToken = new URL(platform.setUpLink ?? '').searchParams.get('token') ?? ''
-    const { a, b, people, moderator } = await settle(doors, setUpToken, say)
+    const { operator, a, b, people, moderator } = await settle(doors, setUpToken, say)
 
     const runnerHome = join(home, 'runner-attacked')
-    const runner = await enrolledRunner(runnerHome, doors.api, a)
+    let runner = await enrolledRunner(runnerHome, doors.api, a)
     stops.push(() => runner.stop())
+    const restart = async () => {
+      await runner.stop()
+      runner = await startRunnerProcess({ home: runnerHome, port: Number(new URL(runner.url).port), quiet: true })
+    }
     say(`the runner of ${a.slug}, a process of its own`)
     const ingestion = await ingestionPart(doors, a, b)
     const responder = new Responder(doors.api, a)
@@ -83,6 +87,8 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
         database,
         keys: { installation, issuer: publicUrl, setUpToken },
         responder,
+        chronicles: { make: () => chronicle(doors.api, operator) },
+        runnerProcess: { restart },
         runnerKeys: { a: identityIn(runnerHome), b: await runnerIdentity(doors.api, b) },
       },
       stop,

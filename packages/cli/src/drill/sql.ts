@@ -77,5 +77,8 @@ export function judged(
   throw new Stopped(saidBy(outcome))
 }
 
-export const saidBy = ({ error, count, rows }: SqlOutcome): string =>
-  error === null ? `${Math.max(count, rows.length) === 0 ? 'no' : count} rows` : `${error.sqlstate} ${error.message}`
+export const saidBy = ({ error, count, rows }: SqlOutcome): string => {
+  if (error !== null) return `${error.sqlstate} ${error.message}`
+  const number = Math.max(count, rows.length)
+  return number === 0 ? 'no rows' : `${number} row${number === 1 ? '' : 's'}, none that it should not`
+}

@@ -1,7 +1,7 @@
 import type { Installation } from '@redoubt/server'
 import type { SigningKey } from '@redoubt/trust'
 import type { Databases } from './databases.ts'
-import type { Door } from './http.ts'
+import type { Door, Proof } from './http.ts'
 import type { Organization, Person, Source } from './organization.ts'
 import type { Responder } from './responder.ts'
 
@@ -26,9 +26,15 @@ export type Parts = {
   readonly keys: { readonly installation: Installation; readonly issuer: string; readonly setUpToken: string }
   /** Runs of playbooks on A's runner, and what they reached. */
   readonly responder: Responder
+  /** Makes organizations whose audit logs may be damaged for good. */
+  readonly chronicles: { readonly make: () => Promise<Chronicle> }
+  /** The process of A's runner. */
+  readonly runnerProcess: { readonly restart: () => Promise<void> }
   /** Both runners with their keys; an attacker in B has B's. */
   readonly runnerKeys: { readonly a: RunnerKey; readonly b: RunnerKey }
 }
+/** An organization that was made to have its audit log damaged, with a few events in it. */
+export type Chronicle = { readonly id: string; readonly as: Proof }
 export type RunnerKey = { readonly id: string; readonly key: SigningKey }
 export type Part = keyof Parts
 
@@ -40,6 +46,8 @@ export const partWords: Readonly<Record<Part, string>> = {
   database: 'its database',
   keys: 'its signing keys',
   responder: 'its runner’s network',
+  chronicles: 'organizations whose audit log may be damaged',
+  runnerProcess: 'the process of its runner',
   runnerKeys: 'the keys of its runners',
 }
 

@@ -114,7 +114,8 @@ export function ChoiceFilter<K extends string>({
 /** A filter that came from a search; pressing it takes it away. */
 export function FilterChip({ name, value, onRemove }: { name: string; value: string; onRemove: () => void }) {
   return (
-    <AriaButton onPress={onRemove} aria-label={`Remove filter ${name} ${value}`} className={chip} data-on>
+    <AriaButton onPress={onRemove} className={chip} data-on>
+      <span className="sr-only">Remove filter:</span>
       <span className="text-faint">{name}</span>
       <span className="max-w-48 truncate">{value}</span>
       <Icon name="close" className="scale-75 text-faint" />

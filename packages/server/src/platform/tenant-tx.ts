@@ -5,13 +5,16 @@ import {
   type DatabaseConnection,
   type Driver,
   Kysely,
+  type LimitNode,
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
   type QueryResult,
+  ValueNode,
 } from 'kysely'
 import type pg from 'pg'
 import type { Database } from './database.ts'
+import { holdsTooManyStatements, statementName } from './prepared-statements.ts'
 import type { Schema } from './schema.ts'
 
 /** Work outside any tenant, and why. Each reason opens only the rows that its row policies name. */
@@ -80,22 +83,30 @@ async function transaction<T>(
     `begin${mode === 'read' ? ' read only' : ''}; select set_config('app.context', '${context}', true)`,
   )
   begun.catch(() => undefined)
-  let broken: Error | undefined
+  let result: T
   try {
-    const result = await use(kyselyOver(connection))
+    result = await use(kyselyOver(connection))
     connection.close()
     await begun
-    await client.query('commit')
-    return result
+    // A read has nothing to make durable: its answer does not wait for the end of the transaction, its connection does.
+    const ended = client.query('commit')
+    if (mode === 'read') {
+      ended.then(() => release(client), release.bind(null, client))
+      return result
+    }
+    await ended
   } catch (error) {
     connection.close()
-    await client.query('rollback').catch((cause: Error) => {
-      broken = cause
-    })
+    await client.query('rollback').then(() => release(client), release.bind(null, client))
     throw error
-  } finally {
-    client.release(broken)
   }
+  release(client)
+  return result
+}
+
+/** Gives the connection back, or closes it when it broke. */
+function release(client: pg.PoolClient, broken?: Error): void {
+  client.release(broken ?? holdsTooManyStatements(client))
 }
 
 /** Queries of one transaction; after its end every one of them throws, so a handle cannot be smuggled into another. */
@@ -112,7 +123,11 @@ class TransactionConnection implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (!this.#client) throw new Error('this transaction has ended')
-    const result = await this.#client.query<R & pg.QueryResultRow>(query.sql, query.parameters as unknown[])
+    const result = await this.#client.query<R & pg.QueryResultRow>({
+      name: statementName(this.#client, query.sql),
+      text: query.sql,
+      values: query.parameters as unknown[],
+    })
     return {
       rows: result.rows,
       ...(result.command === 'SELECT' ? {} : { numAffectedRows: BigInt(result.rowCount ?? 0) }),
@@ -143,7 +158,19 @@ function kyselyOver(connection: DatabaseConnection): Kysely<Schema> {
       createAdapter: () => new PostgresAdapter(),
       createDriver: () => driver,
       createIntrospector: (db) => new PostgresIntrospector(db),
-      createQueryCompiler: () => new PostgresQueryCompiler(),
+      createQueryCompiler: () => new PlannableQueryCompiler(),
     },
   })
+}
+
+/**
+ * Writes the size of a page into the statement. Were it a parameter, the planner would have to expect the whole table
+ * from a prepared statement, and would plan each run anew rather than keep such a plan.
+ */
+class PlannableQueryCompiler extends PostgresQueryCompiler {
+  protected override visitLimit({ limit }: LimitNode): void {
+    this.append('limit ')
+    if (ValueNode.is(limit) && Number.isSafeInteger(limit.value)) this.appendImmediateValue(limit.value)
+    else this.visitNode(limit)
+  }
 }

@@ -142,8 +142,8 @@ async function unpackBody(sent: Buffer, encoding: string | undefined): Promise<B
 }
 
 /** A sender that looks at the status alone must not take a batch of rubbish for delivered. */
-function refuseAllBad({ accepted, skipped, rejected }: Batch): void {
-  if (rejected.length === 0 || accepted + skipped > 0) return
+function refuseAllBad({ accepted, rejected }: Batch): void {
+  if (rejected.length === 0 || accepted > 0) return
   const fields = rejected.slice(0, MAX_FIELDS).map(({ index, reason }) => ({ path: String(index), message: reason }))
   throw new AppError('unprocessable', 'No event of this request can be read; `errors` says why.', { fields })
 }

@@ -77,13 +77,12 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
         verb === 'update'
           ? `update redoubt.audit_events set outcome = 'allowed'`
           : verb === 'delete'
-            ? 'delete from redoubt.audit_unsealed; delete from redoubt.audit_events where id not in (select event_id from redoubt.audit_log)'
+            ? 'delete from redoubt.audit_events where id not in (select event_id from redoubt.audit_log)'
             : 'truncate redoubt.audit_checkpoints',
       lift: [
         ...unguarded(verb === 'truncate' ? 'audit_checkpoints' : 'audit_events', 'redoubt_api'),
         ...(verb === 'delete'
           ? [
-              grant('select, delete', 'redoubt.audit_unsealed', 'redoubt_api'),
               // One that is not sealed yet, which no foreign key holds.
               `insert into redoubt.audit_events (organization_id, at, actor_kind, actor_id, actor_name, action, outcome)
                select id, now(), 'service', 'drill', 'drill', 'drill.made', 'allowed' from redoubt.organizations`,
@@ -107,7 +106,7 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     id: 'worker.audit-triggers',
     role: 'redoubt_worker',
     requirement: 'AUD-1',
-    title: 'rewrite sealed events with the rights to do so, against the trigger alone',
+    title: 'switch off the trigger that refuses to change sealed events',
     as: ({ a }) => ({ kind: 'service', organizationId: a.id, service: 'worker' }),
     statements: () => 'alter table redoubt.audit_log disable trigger append_only',
     lift: ['alter table redoubt.audit_log owner to redoubt_worker'],
@@ -145,7 +144,7 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     requirement: 'SVC-2',
     title: 'become the owner of the tables',
     statements: () => 'set role redoubt_owner; select key from redoubt.context_keys',
-    lift: ['grant redoubt_owner to redoubt_web'],
+    lift: ['alter role redoubt_web superuser'],
   }),
   sqlAttack({
     id: 'ingestion.set-role',

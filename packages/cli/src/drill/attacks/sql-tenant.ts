@@ -51,9 +51,10 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'update every tenant’s alerts by leaving the WHERE out',
-    statements: () => `select count(*)::int as seen from redoubt.alerts; update redoubt.alerts set count = count where organization_id <> redoubt.organization()`,
+    statements: () => `select count(*)::int as seen from redoubt.alerts where organization_id = redoubt.organization();
+      update redoubt.alerts set count = count`,
     lift: openTable('alerts'),
-    gain: changed,
+    gain: moreThanSeen,
   }),
   sqlAttack({
     id: 'api.insert-elsewhere',
@@ -102,7 +103,7 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'have an error quote the title of A’s case (a cast that fails before the policy)',
-    statements: ({ a }) => `select * from redoubt.cases where title::int = 0 and organization_id = '${a.id}'`,
+    statements: ({ a }) => `select * from redoubt.cases where title::int = 0 and id = '${a.caseId}'`,
     lift: openTable('cases'),
     gain: ({ error }, { a }) => (error?.message.includes(a.secret) ? `${error.sqlstate} ${error.message}` : null),
   }),
@@ -232,7 +233,7 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     title: 'forge an event in A’s audit log',
     statements: ({ a, b }) => `insert into redoubt.audit_events (organization_id, at, actor_kind, actor_id, actor_name, action, outcome)
       values ('${a.id}', now(), 'person', '${b.admin.userId}', 'Mallory', 'case.closed', 'allowed')`,
-    lift: openTable('audit_events'),
+    lift: openTable('audit_events', 'audit_unsealed'),
     gain: changed,
   }),
 ]

@@ -5,20 +5,16 @@ import { useState } from 'react'
 import { useApi, useMay } from '../../api/session.tsx'
 import { Tag } from '../../components/badges.tsx'
 import { Button } from '../../components/button.tsx'
-import { Ago, Moment, useNow } from '../../components/clock.tsx'
+import { Ago, Moment } from '../../components/clock.tsx'
 import { CopyField } from '../../components/copy-field.tsx'
 import { Dialog, DialogActions } from '../../components/dialog.tsx'
 import { EmptyState, ErrorNote, ErrorState, Skeleton } from '../../components/feedback.tsx'
 import { fieldErrorOf, TextField } from '../../components/fields.tsx'
-import { Icon } from '../../components/icon.tsx'
 import { PageHeader } from '../../components/page-header.tsx'
 import { PlainTable } from '../../components/plain-table.tsx'
 import { announce } from '../../components/toast.tsx'
 
 const route = getRouteApi('/o/$slug/runners')
-
-/** Seen within this long, a runner counts as present. */
-const presentMs = 90_000
 
 /** The organization's own runners: the only places where its plans are executed. */
 export function RunnersPage() {
@@ -59,7 +55,7 @@ export function RunnersPage() {
                     <span className={`font-medium ${runner.revoked ? 'text-faint line-through' : ''}`}>
                       {runner.name}
                     </span>
-                    <Presence runner={runner} />
+                    <Heard runner={runner} />
                   </span>
                 ),
               },
@@ -102,20 +98,14 @@ export function RunnersPage() {
   )
 }
 
-function Presence({ runner }: { runner: Runner }) {
-  const now = useNow()
+/** A runner speaks only when it has something to report, so silence is no alarm. */
+function Heard({ runner }: { runner: Runner }) {
   if (runner.revoked) return <Tag icon="stop">Revoked</Tag>
-  if (runner.lastSeenAt === null) return <Tag icon="clock">Not seen yet</Tag>
-  const isPresent = now - Date.parse(runner.lastSeenAt) < presentMs
-  return isPresent ? (
+  if (runner.lastSeenAt === null) return <Tag icon="clock">Not heard yet</Tag>
+  return (
     <Tag icon="check" strong>
-      Present
+      Heard <Ago at={runner.lastSeenAt} />
     </Tag>
-  ) : (
-    <span className="inline-flex items-center gap-1 text-xs text-danger">
-      <Icon name="warning" className="scale-75" />
-      Last seen <Ago at={runner.lastSeenAt} />
-    </span>
   )
 }
 

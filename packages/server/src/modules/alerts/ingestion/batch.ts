@@ -30,6 +30,8 @@ export type BatchRow = {
   readonly occurredAt: Date | null
   readonly sourceRef: string | null
   readonly finding: object
+  /** What a vendor sends on the same feed and is no alert. */
+  readonly telemetry: boolean
   readonly raw: string
   /** The last payload of this alert in the batch where it differs from the first. */
   latestRaw: string | null
@@ -40,8 +42,6 @@ export type Batch = {
   /** Each alert once, sorted by `dedupKey`: two batches that share alerts lock them in one order. */
   readonly rows: readonly BatchRow[]
   readonly accepted: number
-  /** Events that are no alerts: telemetry that a vendor sends on the same feed. */
-  readonly skipped: number
   readonly rejected: IngestReceipt['rejected']
 }
 
@@ -64,7 +64,6 @@ export async function readBatch(body: Buffer, source: DoorSource, options: ReadO
   const rows = new Map<string, BatchRow>()
   const rejected: { index: number; reason: string }[] = []
   let accepted = 0
-  let skipped = 0
   let rawCharacters = 0
   for (const [index, text] of eventsOf(body, options.declaredLines).entries()) {
     if (index % EVENTS_A_TURN === EVENTS_A_TURN - 1) await options.pause()
@@ -74,20 +73,16 @@ export async function readBatch(body: Buffer, source: DoorSource, options: ReadO
       continue
     }
     for (const alert of alerts) {
-      if (!alert.finding.is_alert) {
-        skipped += 1
-        continue
-      }
       accepted += 1
       rawCharacters += fold(rows, source, alert, text as string)
     }
-    if (accepted + skipped > MAX_EVENTS) throw tooMany()
+    if (accepted > MAX_EVENTS) throw tooMany()
     if (rawCharacters > MAX_RAW) {
       throw new AppError('too_large', 'Groups of alerts in this request are too large together: send fewer at once.')
     }
   }
   const sorted = [...rows.values()].sort((a, b) => (a.dedupKey < b.dedupKey ? -1 : 1))
-  return { rows: sorted, accepted, skipped, rejected }
+  return { rows: sorted, accepted, rejected }
 }
 
 /** The alerts of one event, or why it is refused. */
@@ -121,6 +116,7 @@ function fold(rows: Map<string, BatchRow>, source: DoorSource, alert: Normalized
       occurredAt: storable(occurredAt),
       sourceRef,
       finding,
+      telemetry: !finding.is_alert,
       raw,
       latestRaw: null,
       techniques,

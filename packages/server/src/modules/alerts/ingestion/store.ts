@@ -70,17 +70,19 @@ export async function foldAlerts(
     sql`${binaryArray.text(rows.map((row) => row.raw))}::text[]`,
     sql`${binaryArray.text(rows.map((row) => row.latestRaw))}::text[]`,
     sql`${binaryArray.text(rows.map((row) => row.techniques.join(',')))}::text[]`,
+    sql`${rows.map((row) => row.telemetry)}::boolean[]`,
   ])
   const { rows: answers } = await sql<{ ids: string[] | null }>`
     with taken as (
       insert into alerts (organization_id, source_id, tlp, first_seen_at, last_seen_at, due_at, dedup_key, title,
-                          description, severity, count, occurred_at, source_ref, finding, raw, latest_raw, techniques)
+                          description, severity, count, occurred_at, source_ref, finding, raw, latest_raw, techniques, state, dismissed_because)
       select ${tx.organizationId}::uuid, ${source.id}::uuid, ${source.tlp}::text, ${now}::timestamptz, ${now}::timestamptz,
              (${binaryArray.timestamptz(due)}::timestamptz[])[e.severity + 1], e.dedup_key, e.title, e.description,
              e.severity, e.count, e.occurred_at, e.source_ref, e.finding, e.raw, e.latest_raw,
-             string_to_array(e.techniques, ',')
+             string_to_array(e.techniques, ','),
+             case when e.telemetry then 'dismissed' else 'new' end, case when e.telemetry then ${telemetry}::text end
       from unnest(${columns}) as e (dedup_key, title, description, severity, count, occurred_at, source_ref, finding,
-                                    raw, latest_raw, techniques)
+                                    raw, latest_raw, techniques, telemetry)
       on conflict (organization_id, source_id, dedup_key) do update set
         count = least(alerts.count::bigint + excluded.count, 2147483647)::int,
         last_seen_at = greatest(alerts.last_seen_at, excluded.last_seen_at),
@@ -109,6 +111,9 @@ export async function touchSource(tx: TenantTx, source: DoorSource, now: Date): 
     .where((eb) => eb.or([eb('last_event_at', 'is', null), eb('last_event_at', '<=', before)]))
     .execute()
 }
+
+// What a vendor sends beside its alerts is not lost and not in the way: it can be found, and reopened, but nobody waits on it.
+const telemetry = 'Telemetry, not an alert'
 
 const unstorable = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g
 

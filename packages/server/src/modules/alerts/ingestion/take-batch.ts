@@ -46,14 +46,14 @@ async function takeOnce(unit: Work, source: DoorSource, delivery: Delivery, batc
     touchSource(tx, source, now),
   ])
   const created = ids.flat()
-  const { accepted, skipped, rejected } = batch
-  const receipt = { accepted, created: created.length, folded: accepted - created.length, skipped, rejected }
+  const { accepted, rejected } = batch
+  const receipt = { accepted, created: created.length, folded: accepted - created.length, rejected }
   for (const alertIds of chunks(created, ALERTS_A_JOB)) await unit.enqueue('alerts.enrich', { alertIds })
   if (accepted > 0) {
     unit.record({
       action: 'alerts.ingested',
       target: { kind: 'source', id: source.id },
-      facts: { accepted, created: created.length, folded: receipt.folded, skipped, rejected: rejected.length },
+      facts: { accepted, created: created.length, folded: receipt.folded, rejected: rejected.length },
     })
     unit.live('alerts')
   }
@@ -72,8 +72,8 @@ async function replay({ tx }: Work, source: DoorSource, delivery: Delivery): Pro
   return { ...receipt, replayed: true }
 }
 
-function count({ metrics }: Kernel, { type }: DoorSource, { created, folded, skipped, rejected }: IngestReceipt): void {
-  const results = { created, folded, skipped, rejected: rejected.length }
+function count({ metrics }: Kernel, { type }: DoorSource, { created, folded, rejected }: IngestReceipt): void {
+  const results = { created, folded, rejected: rejected.length }
   for (const [result, events] of Object.entries(results)) if (events > 0) metrics.ingested.inc({ type, result }, events)
 }
 
