@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addClientCommands } from './client-commands.ts'
+import { addDrillCommand } from './drill-command.ts'
 
 const program = new Command('redoubt')
   .description('Redoubt, the security-operations platform that assumes it will be breached.')
@@ -30,6 +31,7 @@ program
     await demo({ once: options.once === true, json: options.json === true })
   })
 
+addDrillCommand(program)
 addClientCommands(program)
 
 try {

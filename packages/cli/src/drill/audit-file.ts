@@ -13,8 +13,9 @@ export async function exportLog(api: Door, as: Proof): Promise<ExportedLog> {
   return { lines: exported.text.trimEnd().split('\n'), verifier }
 }
 
-export const verify = (lines: readonly string[], verifier: string): Promise<AuditFileResult> =>
-  verifyAuditFile(each(lines), { trustedVerifier: verifier })
+/** Without `verifier` the key is taken from the file itself. */
+export const verify = (lines: readonly string[], verifier?: string): Promise<AuditFileResult> =>
+  verifyAuditFile(each(lines), verifier === undefined ? {} : { trustedVerifier: verifier })
 
 async function* each(lines: readonly string[]): AsyncGenerator<string> {
   yield* lines

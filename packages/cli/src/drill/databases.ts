@@ -115,10 +115,13 @@ export class Databases {
         // Foreign keys and triggers rest while rows arrive in any order.
         await to.query('set session_replication_role = replica')
         for (const table of await tablesOf(from)) {
-          const { rows } = await from.query<{ all: string | null }>(`select json_agg(t)::text as all from redoubt.${table} t`)
-          await to.query(`insert into redoubt.${table} select * from json_populate_recordset(null::redoubt.${table}, $1::json)`, [
-            rows[0]?.all ?? '[]',
-          ])
+          const { rows } = await from.query<{ all: string | null }>(
+            `select json_agg(t)::text as all from redoubt.${table} t`,
+          )
+          await to.query(
+            `insert into redoubt.${table} select * from json_populate_recordset(null::redoubt.${table}, $1::json)`,
+            [rows[0]?.all ?? '[]'],
+          )
         }
       }),
     )
@@ -137,9 +140,9 @@ async function tablesOf(client: pg.Client): Promise<string[]> {
 async function outcomeOf(client: pg.Client, statements: string): Promise<SqlOutcome> {
   try {
     const answered = await client.query(statements)
-    const results = (Array.isArray(answered) ? (answered as pg.QueryResult<Row>[]) : [answered as pg.QueryResult<Row>]).map(
-      ({ rows, rowCount }) => ({ rows, count: rowCount ?? 0 }),
-    )
+    const results = (
+      Array.isArray(answered) ? (answered as pg.QueryResult<Row>[]) : [answered as pg.QueryResult<Row>]
+    ).map(({ rows, rowCount }) => ({ rows, count: rowCount ?? 0 }))
     const last = results.at(-1) ?? { rows: [], count: 0 }
     return { ...last, results, error: null }
   } catch (error) {

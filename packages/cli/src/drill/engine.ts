@@ -27,7 +27,7 @@ export type LeftOut = { readonly id: string; readonly title: string; readonly ne
 export type Drill = { readonly results: readonly Result[]; readonly leftOut: readonly LeftOut[] }
 
 /** An attack that hangs is no verdict. */
-const patienceMs = 60_000
+const patienceMs = 180_000
 
 /**
  * Runs the attacks one after the other and judges each by what happened. Those that need a part which the terrain does

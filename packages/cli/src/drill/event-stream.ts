@@ -9,7 +9,11 @@ export type EventStream = {
 }
 
 /** Opens `GET /events` of the person's organization and waits for its first bytes. Throws when it is refused. */
-export async function openStream(web: Door, person: Pick<Person, 'organizationId'>, cookie: string): Promise<EventStream> {
+export async function openStream(
+  web: Door,
+  person: Pick<Person, 'organizationId'>,
+  cookie: string,
+): Promise<EventStream> {
   const { hostname, port } = new URL(web.url)
   const path = `/events?organization=${person.organizationId}`
   const headers = { ...browser({ cookie, organizationId: person.organizationId }), 'redoubt-csrf': '1' }

@@ -13,7 +13,8 @@ export function es256(header: Claims, claims: Claims, key: SigningKey): string {
 }
 
 /** CVE-2015-9235: the token says that it needs no signature. */
-export const unsigned = (header: Claims, claims: Claims): string => `${segment({ ...header, alg: 'none' })}.${segment(claims)}.`
+export const unsigned = (header: Claims, claims: Claims): string =>
+  `${segment({ ...header, alg: 'none' })}.${segment(claims)}.`
 
 /** CVE-2016-5431: HMAC with the public key, which everybody has, as the secret. */
 export function hmacWithPublicKey(header: Claims, claims: Claims, jwk: Readonly<Record<string, string>>): string {

@@ -13,7 +13,7 @@ export type Wanted = {
   /** An object is sent as JSON. */
   readonly body?: unknown
   readonly as?: Proof
-  /** False: told to wait for a moment, the request waits and asks again. True: that answer is the one that matters. */
+  /** Being told to wait longer than for a moment is the answer that matters; it is not waited out. */
   readonly feelsLimits?: boolean
 }
 
@@ -30,17 +30,22 @@ export type Answer = {
   readonly detail: string
 }
 
+/** The limits of a second pass by themselves. */
+const momentMs = 3000
+
 /** One service's address. */
 export class Door {
   readonly url: string
+  readonly #patienceMs: number
 
-  constructor(url: string) {
+  /** @param patienceMs how long a request waits when it is told to, before it takes that for its answer */
+  constructor(url: string, patienceMs = momentMs) {
     this.url = url.replace(/\/+$/, '')
+    this.#patienceMs = patienceMs
   }
 
   get = (path: string, as: Proof = {}): Promise<Answer> => this.send({ method: 'GET', path, as })
-  post = (path: string, body: unknown, as: Proof = {}): Promise<Answer> =>
-    this.send({ method: 'POST', path, body, as })
+  post = (path: string, body: unknown, as: Proof = {}): Promise<Answer> => this.send({ method: 'POST', path, body, as })
 
   /** Calls a console procedure as the console does. */
   call = (name: string, input: unknown, as: Proof = {}): Promise<Answer> =>
@@ -52,7 +57,8 @@ export class Door {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#once(wanted)
       const waitMs = Number(answer.headers['retry-after'] ?? 1) * 1000
-      if (answer.status !== 429 || wanted.feelsLimits || attempt === 4 || waitMs > 3000) return answer
+      const patienceMs = wanted.feelsLimits ? momentMs : this.#patienceMs
+      if (answer.status !== 429 || attempt === 4 || waitMs > patienceMs) return answer
       await new Promise((next) => setTimeout(next, waitMs))
     }
   }
@@ -66,7 +72,15 @@ export class Door {
     const { hostname, port } = new URL(this.url)
     return new Promise((resolve, reject) => {
       const request = send(
-        { hostname, port, method, path, headers: { ...type, ...length, ...as, ...headers }, agent: false, timeout: 20_000 },
+        {
+          hostname,
+          port,
+          method,
+          path,
+          headers: { ...type, ...length, ...as, ...headers },
+          agent: false,
+          timeout: 20_000,
+        },
         (response) => {
           const chunks: Buffer[] = []
           response.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -138,7 +152,8 @@ export function withheld(answer: Answer, secret: string, what: string): string {
 
 /** For controls by reading: the secret is there for whoever may see it. @throws NotShown */
 export function contains(answer: Answer, secret: string, what: string): string {
-  if (isSuccess(answer) && answer.text.includes(secret)) return `${answer.asked} by one who may: ${answer.status} with ${what}`
+  if (isSuccess(answer) && answer.text.includes(secret))
+    return `${answer.asked} by one who may: ${answer.status} with ${what}`
   throw new NotShown(`${answer.asked} by one who may did not show ${what}: ${refusalOf(answer)}`)
 }
 
@@ -146,4 +161,6 @@ export const isSuccess = ({ status, json }: Answer): boolean =>
   status >= 200 && status < 300 && !(typeof json === 'object' && json !== null && 'error' in json)
 
 export const refusalOf = ({ status, code, detail, text }: Answer): string =>
-  code === null ? `${status} ${text.slice(0, 80)}`.trim() : `${status} ${code}${detail ? `: ${detail.slice(0, 160)}` : ''}`
+  code === null
+    ? `${status} ${text.slice(0, 80)}`.trim()
+    : `${status} ${code}${detail ? `: ${detail.slice(0, 160)}` : ''}`

@@ -6,8 +6,8 @@ import {
   furnish,
   newSecret,
   newTokens,
-  openCase,
   type Organization,
+  openCase,
   type Person,
   signIn,
 } from './organization.ts'
@@ -85,7 +85,9 @@ export async function invited(
 /** Sends one alert to a source and waits until it can be read. @returns its id */
 export async function sendAlert(doors: Doors, to: Organization, title: string): Promise<string> {
   const { path, token } = to.source
-  await doors.ingestion.post(path, { title, severity: 'low', id: title }, { authorization: `Bearer ${token}` }).then(bodyOf)
+  await doors.ingestion
+    .post(path, { title, severity: 'low', id: title }, { authorization: `Bearer ${token}` })
+    .then(bodyOf)
   const query = `/api/v1/alerts?search=${encodeURIComponent(title)}`
   return eventually(`the alert “${title}” is there`, async () => {
     const { items } = bodyOf<{ items: Id[] }>(await doors.api.get(query, bearer(to.admin)))
@@ -112,7 +114,6 @@ export async function redCase(doors: Doors, a: Organization, moderator: Person):
   await api.post('/api/v1/alerts/add-to-case', { ids: [alertId], caseId: id }, as).then(bodyOf)
   return { caseId: id, secret, alertId }
 }
-
 
 let chronicles = 0
 /** A client of the provider with an audit log of its own, sealed at two points at least. */

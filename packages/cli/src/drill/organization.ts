@@ -160,11 +160,7 @@ export function first<T>(items: readonly T[], what: string): T {
 }
 
 /** Asks every 50 ms until there is an answer. @throws Error after `patienceMs` */
-export async function eventually<T>(
-  what: string,
-  ask: () => Promise<T | undefined>,
-  patienceMs = 20_000,
-): Promise<T> {
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined>, patienceMs = 20_000): Promise<T> {
   for (let waited = 0; waited < patienceMs; waited += 50) {
     const answer = await ask()
     if (answer !== undefined) return answer

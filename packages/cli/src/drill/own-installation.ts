@@ -130,5 +130,8 @@ async function runnerIdentity(api: Door, of: Organization): Promise<RunnerKey> {
 /** The identity of A's runner, which only its own process and this drill read. */
 function identityIn(home: string): RunnerKey {
   const read = (name: string): unknown => JSON.parse(readFileSync(join(home, name), 'utf8'))
-  return { id: (read('identity.json') as { runnerId: string }).runnerId, key: importSigningKey(read('runner-key.json')) }
+  return {
+    id: (read('identity.json') as { runnerId: string }).runnerId,
+    key: importSigningKey(read('runner-key.json')),
+  }
 }

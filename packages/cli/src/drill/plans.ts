@@ -30,11 +30,20 @@ export function draftPlan({ a, runnerKeys }: Planning, change: Partial<Plan> = {
 /** Signs a plan as the workflow-processor does; `wrong` is what an attack changes. */
 export function signedPlan(terrain: Planning, plan: Plan, wrong: Partial<PlanGrant> = {}): string {
   const { planId, runId, organizationId, runnerId } = plan
-  const grant = { planId, runId, organizationId, runnerId, issuer: terrain.keys.issuer, now: new Date(), key: planKey(terrain) }
+  const grant = {
+    planId,
+    runId,
+    organizationId,
+    runnerId,
+    issuer: terrain.keys.issuer,
+    now: new Date(),
+    key: planKey(terrain),
+  }
   return signPlan(plan, { ...grant, ...wrong })
 }
 
-export const planKey = ({ keys }: Pick<Planning, 'keys'>): SigningKey => importSigningKey(keys.installation.planKey.reveal())
+export const planKey = ({ keys }: Pick<Planning, 'keys'>): SigningKey =>
+  importSigningKey(keys.installation.planKey.reveal())
 
 /** Pushes a plan to A's runner. */
 export const deliver = ({ runner }: Pick<Planning, 'runner'>, token: string, plan: unknown): Promise<Answer> =>

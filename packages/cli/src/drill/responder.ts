@@ -3,7 +3,12 @@ import type { AddressInfo } from 'node:net'
 import { bodyOf, type Door } from './http.ts'
 import { bearer, eventually, type Organization, type Person } from './organization.ts'
 
-type Step = { readonly stepId: string; readonly status: string; readonly summary: string; readonly error: { code: string; message: string } | null }
+type Step = {
+  readonly stepId: string
+  readonly status: string
+  readonly summary: string
+  readonly error: { code: string; message: string } | null
+}
 export type EndedRun = {
   readonly id: string
   readonly state: string
@@ -55,7 +60,10 @@ export class Responder {
   }
 
   /** Saves a playbook and runs it on A's case until it ends or waits. */
-  async run(text: string, on: { readonly caseId?: string; readonly by?: Person; readonly tlp?: string } = {}): Promise<EndedRun> {
+  async run(
+    text: string,
+    on: { readonly caseId?: string; readonly by?: Person; readonly tlp?: string } = {},
+  ): Promise<EndedRun> {
     const by = bearer(on.by ?? this.#of.admin)
     const { id } = bodyOf<{ id: string }>(await this.save(text, on.tlp === undefined ? {} : { tlp: on.tlp }))
     const start = { playbookId: id, caseId: on.caseId ?? this.#of.caseId }

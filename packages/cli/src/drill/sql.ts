@@ -32,9 +32,11 @@ export const adminOf = ({ id, admin }: Terrain['a']): ContextPrincipal => ({
 })
 
 /** Rows that came back. */
-export const rows = ({ rows }: SqlOutcome): string | null => (rows.length > 0 ? `${rows.length} row${rows.length === 1 ? '' : 's'}` : null)
+export const rows = ({ rows }: SqlOutcome): string | null =>
+  rows.length > 0 ? `${rows.length} row${rows.length === 1 ? '' : 's'}` : null
 /** Rows that were changed. */
-export const changed = ({ count }: SqlOutcome): string | null => (count > 0 ? `${count} row${count === 1 ? '' : 's'} changed` : null)
+export const changed = ({ count }: SqlOutcome): string | null =>
+  count > 0 ? `${count} row${count === 1 ? '' : 's'} changed` : null
 /** It was carried out at all. */
 export const done = ({ error }: SqlOutcome): string | null => (error === null ? 'carried out' : null)
 
@@ -42,7 +44,17 @@ export const done = ({ error }: SqlOutcome): string | null => (error === null ? 
 const insufficientPrivilege = '42501'
 
 export function sqlAttack(written: SqlAttack): AnyAttack {
-  const { id, role, requirement, title, as, statements, lift, gain = rows, sqlstates = [insufficientPrivilege] } = written
+  const {
+    id,
+    role,
+    requirement,
+    title,
+    as,
+    statements,
+    lift,
+    gain = rows,
+    sqlstates = [insufficientPrivilege],
+  } = written
   const principal = (t: Inside) => (as === null ? null : (as ?? (({ b }: Inside) => adminOf(b)))(t))
   return attack({
     id: `sql.${id}`,

@@ -35,7 +35,9 @@ export async function runWithResolver(
   const { planId, runId, runnerId, organizationId } = plan
   const issuer = 'https://drill.example'
   // A runner keeps its identity and key in its home; here they are put there instead of being enrolled.
-  await writeFile(join(home, 'runner-key.json'), JSON.stringify(exportSigningKey(generateSigningKey('ES256'))), { mode: 0o600 })
+  await writeFile(join(home, 'runner-key.json'), JSON.stringify(exportSigningKey(generateSigningKey('ES256'))), {
+    mode: 0o600,
+  })
   await writeFile(join(home, 'identity.json'), JSON.stringify({ runnerId, organizationId, issuer, controlPlane }))
   const runner = await startRunner({ home, port: 0, log: pino({ level: 'silent' }), resolve: async () => resolve() })
   try {

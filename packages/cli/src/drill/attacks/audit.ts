@@ -1,8 +1,8 @@
 import {
   decodeBase64,
   encodeBase64,
-  formatVerifierKey,
   Frontier,
+  formatVerifierKey,
   generateSigningKey,
   leafHash,
   noteVerifierOf,
@@ -15,7 +15,7 @@ import {
 } from '@redoubt/trust'
 import type pg from 'pg'
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
-import { type EventLine, eventAt, eventOf, type ExportedLog, exportLog, isEvent, verify } from '../audit-file.ts'
+import { type EventLine, type ExportedLog, eventAt, eventOf, exportLog, isEvent, verify } from '../audit-file.ts'
 import { bodyOf, type Door, type Proof } from '../http.ts'
 import { everythingSealed } from '../inhabitants.ts'
 import { bearer } from '../organization.ts'
@@ -32,6 +32,18 @@ async function untouched(api: Door, as: Proof): Promise<string> {
   return `untouched, its ${result.events} events verify`
 }
 
+/** A file that agrees with itself verifies for whoever keeps no key of the log. */
+async function unpinned(
+  api: Door,
+  as: Proof,
+  forge: (lines: readonly string[]) => readonly string[] | Promise<readonly string[]>,
+): Promise<string> {
+  const { lines } = await exportLog(api, as)
+  const result = await verify(await forge(lines))
+  if (!result.ok) throw new NotShown(`the file does not agree with itself: ${result.problem}`)
+  return `by the key in the file itself, its ${result.events} events verify`
+}
+
 /** What the verifier of the file says; it must name the event, where the attack was on one. */
 async function named(lines: readonly string[], verifier: string, seq?: number): Promise<string> {
   const result = await verify(lines, verifier)
@@ -46,13 +58,14 @@ const alteredFile = (
   title: string,
   alter: (log: ExportedLog) => readonly string[] | Promise<readonly string[]>,
   seq?: number,
+  control: AnyAttack['control'] = ({ api, a }) => untouched(api, bearer(a.admin)),
 ): AnyAttack =>
   attack({
     id: `audit.file-${id}`,
     actor,
     requirement,
     title,
-    control: ({ api, a }) => untouched(api, bearer(a.admin)),
+    control,
     async attack({ api, a }) {
       const log = await exportLog(api, bearer(a.admin))
       return named(await alter(log), log.verifier, seq)
@@ -115,7 +128,9 @@ const rootOf = ({ note }: Head): Uint8Array => parseCheckpoint(parseNote(note).t
 /** Whether the log of now extends the one that somebody remembers. */
 async function extendsPinned(api: Door, as: Proof, pinned: Head): Promise<boolean> {
   const now = await head(api, as)
-  const { proof } = bodyOf<{ proof: string[] }>(await api.get(`/api/v1/audit/consistency?from=${pinned.size}&to=${now.size}`, as))
+  const { proof } = bodyOf<{ proof: string[] }>(
+    await api.get(`/api/v1/audit/consistency?from=${pinned.size}&to=${now.size}`, as),
+  )
   return verifyConsistency({
     first: pinned.size,
     firstRoot: rootOf(pinned),
@@ -126,7 +141,10 @@ async function extendsPinned(api: Door, as: Proof, pinned: Head): Promise<boolea
 }
 
 async function grow(api: Door, { as }: Chronicle, events: number): Promise<void> {
-  for (let made = 0; made < events; made++) await api.post('/api/v1/cases', { title: `Redoubt drill: later ${made}`, severity: 'informational' }, as).then(bodyOf)
+  for (let made = 0; made < events; made++)
+    await api
+      .post('/api/v1/cases', { title: `Redoubt drill: later ${made}`, severity: 'informational' }, as)
+      .then(bodyOf)
   await everythingSealed(api, as)
 }
 
@@ -146,30 +164,58 @@ async function rollBack(client: pg.Client, organizationId: string): Promise<void
   )
   await client.query('delete from redoubt.audit_log where organization_id = $1 and seq >= $2', scope)
   await client.query('delete from redoubt.audit_checkpoints where organization_id = $1 and size > $2', scope)
-  await client.query('delete from redoubt.audit_nodes where organization_id = $1 and (index + 1) * (1::bigint << level) > $2', scope)
+  await client.query(
+    'delete from redoubt.audit_nodes where organization_id = $1 and (index + 1) * (1::bigint << level) > $2',
+    scope,
+  )
 }
 
 type Logging = Terrain & Pick<Parts, 'chronicles' | 'database'>
 
 export const auditAttacks: readonly AnyAttack[] = [
-  alteredFile('altered', 'alter an event in the exported file', ({ lines }) => replaced(lines, eventAt(lines, target), (event) => ({ ...event, body: lie(event.body) })), target),
+  alteredFile(
+    'altered',
+    'alter an event in the exported file',
+    ({ lines }) => replaced(lines, eventAt(lines, target), (event) => ({ ...event, body: lie(event.body) })),
+    target,
+  ),
   alteredFile('removed', 'take an event out', ({ lines }) => lines.toSpliced(eventAt(lines, target), 1), target),
-  alteredFile('inserted', 'put an event in', ({ lines }) => lines.toSpliced(eventAt(lines, target), 0, lines[eventAt(lines, target)] ?? ''), target),
-  alteredFile('reordered', 'exchange two events', ({ lines }) => {
-    const at = eventAt(lines, target)
-    return lines.with(at, lines[at + 1] ?? '').with(at + 1, lines[at] ?? '')
-  }, target),
+  alteredFile(
+    'inserted',
+    'put an event in',
+    ({ lines }) => lines.toSpliced(eventAt(lines, target), 0, lines[eventAt(lines, target)] ?? ''),
+    target,
+  ),
+  alteredFile(
+    'reordered',
+    'exchange two events',
+    ({ lines }) => {
+      const at = eventAt(lines, target)
+      return lines.with(at, lines[at + 1] ?? '').with(at + 1, lines[at] ?? '')
+    },
+    target,
+  ),
   alteredFile('cut', 'cut the last checkpoint off', ({ lines }) => lines.slice(0, -1)),
   alteredFile('hashed', 'alter an event and its leaf hash with it', ({ lines }) =>
-    replaced(lines, eventAt(lines, target), (event) => ({ ...event, body: lie(event.body), leaf: encodeBase64(leafHash(utf8(lie(event.body)))) })),
+    replaced(lines, eventAt(lines, target), (event) => ({
+      ...event,
+      body: lie(event.body),
+      leaf: encodeBase64(leafHash(utf8(lie(event.body)))),
+    })),
   ),
-  alteredFile('resigned', 'alter an event, and sign the whole file anew with a key of one’s own', ({ lines }) => resigned(lines)),
+  alteredFile(
+    'resigned',
+    'alter an event, and sign the whole file anew with a key of one’s own',
+    ({ lines }) => resigned(lines),
+    undefined,
+    ({ api, a }) => unpinned(api, bearer(a.admin), resigned),
+  ),
   attack({
     id: 'audit.file-exchanged',
     actor,
     requirement,
     title: 'show the genuine log of B as that of A',
-    control: ({ api, a }) => untouched(api, bearer(a.admin)),
+    control: ({ api, b }) => unpinned(api, bearer(b.admin), (lines) => lines),
     async attack({ api, a, b }) {
       const { verifier } = await exportLog(api, bearer(a.admin))
       return named((await exportLog(api, bearer(b.admin))).lines, verifier)
@@ -223,9 +269,17 @@ export const auditAttacks: readonly AnyAttack[] = [
     target,
   ),
   alteredDatabase('leaf', 'alter event, text and leaf hash alike', async (client, organization) => {
-    const { rows } = await client.query<{ body: string }>('select body from redoubt.audit_log where organization_id = $1 and seq = $2', [organization, target])
+    const { rows } = await client.query<{ body: string }>(
+      'select body from redoubt.audit_log where organization_id = $1 and seq = $2',
+      [organization, target],
+    )
     const body = lie(rows[0]?.body ?? '')
-    await client.query('update redoubt.audit_log set body = $3, leaf = $4 where organization_id = $1 and seq = $2', [organization, target, body, Buffer.from(leafHash(utf8(body)))])
+    await client.query('update redoubt.audit_log set body = $3, leaf = $4 where organization_id = $1 and seq = $2', [
+      organization,
+      target,
+      body,
+      Buffer.from(leafHash(utf8(body))),
+    ])
     await client.query(
       `update redoubt.audit_events set outcome = 'denied' where organization_id = $1
        and id = (select event_id from redoubt.audit_log where organization_id = $1 and seq = $2)`,
@@ -235,7 +289,8 @@ export const auditAttacks: readonly AnyAttack[] = [
   alteredDatabase(
     'removed',
     'delete an event and its place in the log',
-    (client, organization) => client.query('delete from redoubt.audit_log where organization_id = $1 and seq = $2', [organization, target]),
+    (client, organization) =>
+      client.query('delete from redoubt.audit_log where organization_id = $1 and seq = $2', [organization, target]),
     target,
   ),
   attack({
@@ -248,7 +303,8 @@ export const auditAttacks: readonly AnyAttack[] = [
       const made = await chronicles.make()
       const pinned = await head(api, made.as)
       await grow(api, made, 3)
-      if (!(await extendsPinned(api, made.as, pinned))) throw new NotShown('an honest log is not consistent with its own past')
+      if (!(await extendsPinned(api, made.as, pinned)))
+        throw new NotShown('an honest log is not consistent with its own past')
       return `an honest log extends the checkpoint of ${pinned.size} that its reader kept`
     },
     async attack({ api, chronicles, database }: Logging) {
@@ -265,6 +321,8 @@ export const auditAttacks: readonly AnyAttack[] = [
 
 type Proven = Parameters<typeof verifyAuditProof>[0]
 async function provenEvent(api: Door, as: Proof, id: string) {
-  const { origin, verifier } = bodyOf<{ origin: string; verifier: string }>(await api.get('/api/v1/audit/checkpoint', as))
+  const { origin, verifier } = bodyOf<{ origin: string; verifier: string }>(
+    await api.get('/api/v1/audit/checkpoint', as),
+  )
   return { proof: bodyOf<Proven>(await api.get(`/api/v1/audit/events/${id}/proof`, as)), origin, verifier }
 }

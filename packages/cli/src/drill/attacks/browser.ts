@@ -18,15 +18,31 @@ function openCase(web: Door, victim: Person, headers: Readonly<Record<string, st
 
 type Headers = Readonly<Record<string, string>>
 /** CSRF: the control is the console's own request, which differs in these headers alone. */
-const csrf = (id: string, title: string, headers: Headers | ((own: string) => Headers), codes: readonly string[] = ['forbidden']): AnyAttack =>
+const csrf = (
+  id: string,
+  title: string,
+  headers: Headers | ((own: string) => Headers),
+  codes: readonly string[] = ['forbidden'],
+): AnyAttack =>
   attack({
     id: `browser.${id}`,
     actor,
     requirement: 'SESS-2',
     title,
     control: async ({ web, a }) =>
-      passed(await openCase(web, a.admin, { 'redoubt-csrf': '1', 'sec-fetch-site': 'same-origin', origin: new URL(web.url).origin }), 'from the console itself'),
-    attack: async ({ web, a }) => refused(await openCase(web, a.admin, typeof headers === 'function' ? headers(new URL(web.url).origin) : headers), ...codes),
+      passed(
+        await openCase(web, a.admin, {
+          'redoubt-csrf': '1',
+          'sec-fetch-site': 'same-origin',
+          origin: new URL(web.url).origin,
+        }),
+        'from the console itself',
+      ),
+    attack: async ({ web, a }) =>
+      refused(
+        await openCase(web, a.admin, typeof headers === 'function' ? headers(new URL(web.url).origin) : headers),
+        ...codes,
+      ),
   })
 
 /** What only the browser enforces: the drill reads the instruction that the server gives it. */
@@ -60,11 +76,20 @@ const policy = ({ headers }: Answer): ReadonlyMap<string, string> =>
   )
 
 export const browserAttacks: readonly AnyAttack[] = [
-  csrf('csrf-form', 'post a form across sites with the victim’s cookie', { 'content-type': 'text/plain' }, ['forbidden', 'unsupported_media_type']),
+  csrf('csrf-form', 'post a form across sites with the victim’s cookie', { 'content-type': 'text/plain' }, [
+    'forbidden',
+    'unsupported_media_type',
+  ]),
   csrf('csrf-origin', 'send the console’s header, from another origin', { 'redoubt-csrf': '1', origin: hostile }),
-  csrf('csrf-fetch-site', 'send it from another site with its origin hidden', { 'redoubt-csrf': '1', 'sec-fetch-site': 'cross-site' }),
+  csrf('csrf-fetch-site', 'send it from another site with its origin hidden', {
+    'redoubt-csrf': '1',
+    'sec-fetch-site': 'cross-site',
+  }),
   csrf('csrf-null-origin', 'send it from a sandboxed frame (Origin: null)', { 'redoubt-csrf': '1', origin: 'null' }),
-  csrf('csrf-look-alike', 'send it from an origin that begins like ours', (own) => ({ 'redoubt-csrf': '1', origin: `${own}.hostile.example` })),
+  csrf('csrf-look-alike', 'send it from an origin that begins like ours', (own) => ({
+    'redoubt-csrf': '1',
+    origin: `${own}.hostile.example`,
+  })),
   attack({
     id: 'browser.csrf-get',
     actor,
@@ -73,7 +98,12 @@ export const browserAttacks: readonly AnyAttack[] = [
     control: async ({ web, a }) => passed(await openCase(web, a.admin, { 'redoubt-csrf': '1' }), 'with POST'),
     async attack({ web, a }) {
       const input = encodeURIComponent(JSON.stringify({ title: 'Redoubt drill: by GET', severity: 'low' }))
-      const answer = await web.send({ method: 'GET', path: `/trpc/cases.open?input=${input}`, as: browser(a.admin), headers: { 'redoubt-csrf': '1' } })
+      const answer = await web.send({
+        method: 'GET',
+        path: `/trpc/cases.open?input=${input}`,
+        as: browser(a.admin),
+        headers: { 'redoubt-csrf': '1' },
+      })
       return refused(answer, 'method_not_allowed', 'bad_request', 'not_found')
     },
   }),
@@ -86,7 +116,11 @@ export const browserAttacks: readonly AnyAttack[] = [
     async attack({ web, api, a }) {
       for (const door of [web, api])
         for (const method of ['OPTIONS', 'GET']) {
-          const headers = { origin: hostile, 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization' }
+          const headers = {
+            origin: hostile,
+            'access-control-request-method': 'GET',
+            'access-control-request-headers': 'authorization',
+          }
           const path = door === api ? '/api/v1/auth/me' : '/trpc/auth.me'
           const answer = await door.send({ method, path, headers, as: { cookie: a.admin.cookie } })
           const allowed = answer.headers['access-control-allow-origin']
@@ -120,7 +154,8 @@ export const browserAttacks: readonly AnyAttack[] = [
   }),
   instruction('framing', 'NET-5', 'lay the console under a hostile page (clickjacking)', (answer) => {
     const ancestors = policy(answer).get('frame-ancestors')
-    if (ancestors !== "'none'" || answer.headers['x-frame-options'] !== 'DENY') return { wrong: `frame-ancestors ${ancestors ?? 'is missing'}` }
+    if (ancestors !== "'none'" || answer.headers['x-frame-options'] !== 'DENY')
+      return { wrong: `frame-ancestors ${ancestors ?? 'is missing'}` }
     return { right: `frame-ancestors 'none'; X-Frame-Options: DENY` }
   }),
   instruction(
@@ -141,7 +176,13 @@ export const browserAttacks: readonly AnyAttack[] = [
     title: 'be sent to another site by a link to the console (open redirect)',
     control: async ({ web }) => passed(await web.get('/'), 'with an address of its own'),
     async attack({ web }) {
-      const paths = ['//hostile.example', '/\\hostile.example', '//hostile.example/%2e%2e', '/sign-in?next=https://hostile.example', '/%0d%0alocation:%20https://hostile.example']
+      const paths = [
+        '//hostile.example',
+        '/\\hostile.example',
+        '//hostile.example/%2e%2e',
+        '/sign-in?next=https://hostile.example',
+        '/%0d%0alocation:%20https://hostile.example',
+      ]
       for (const path of paths) {
         const answer = await web.get(path)
         if (answer.headers.location !== undefined) return `GET ${path} leads to ${answer.headers.location}`

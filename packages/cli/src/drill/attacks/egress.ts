@@ -22,11 +22,13 @@ const egress = (host: string, port: number, isPrivate: boolean) => `egress:
     private: ${isPrivate}
 `
 /** The control of most: the listener is on this machine and the rule says so. */
-const allowed: Playbook = (port) => `${egress('127.0.0.1', port, true)}steps:\n${get(`http://127.0.0.1:${port}/inside`)}`
+const allowed: Playbook = (port) =>
+  `${egress('127.0.0.1', port, true)}steps:\n${get(`http://127.0.0.1:${port}/inside`)}`
 
 async function reachedBy(t: Reaching, playbook: Playbook, at: Listener): Promise<EndedRun> {
   const run = await t.responder.run(playbook(at.port))
-  if (at.reached.length === 0 && run.state === 'succeeded') throw new Error('the run succeeded without reaching anything')
+  if (at.reached.length === 0 && run.state === 'succeeded')
+    throw new Error('the run succeeded without reaching anything')
   return run
 }
 
@@ -37,7 +39,13 @@ function stoppedAt({ steps, state, failure }: EndedRun, codes: readonly string[]
   throw new Stopped(`${error.code}: ${error.message}`)
 }
 
-const reach = (id: string, title: string, codes: readonly string[], playbook: Playbook, control: Playbook = allowed): AnyAttack =>
+const reach = (
+  id: string,
+  title: string,
+  codes: readonly string[],
+  playbook: Playbook,
+  control: Playbook = allowed,
+): AnyAttack =>
   attack({
     id: `egress.${id}`,
     actor,
@@ -48,7 +56,8 @@ const reach = (id: string, title: string, codes: readonly string[], playbook: Pl
       const inside = await listen()
       try {
         const run = await reachedBy(t, control, inside)
-        if (inside.reached.length === 0) throw new NotShown(`allowed, the request does not arrive either: ${run.failure}`)
+        if (inside.reached.length === 0)
+          throw new NotShown(`allowed, the request does not arrive either: ${run.failure}`)
         return `the same request arrives where its rule allows it`
       } finally {
         await inside.stop()
@@ -67,10 +76,30 @@ const reach = (id: string, title: string, codes: readonly string[], playbook: Pl
   })
 
 export const egressAttacks: readonly AnyAttack[] = [
-  reach('private', 'call a private address that the playbook’s rule does not allow', ['egress_address'], (port) => `${egress('127.0.0.1', port, false)}steps:\n${get(`http://127.0.0.1:${port}/inside`)}`),
-  reach('name', 'call it by a name that leads there', ['egress_address', 'egress_unresolved'], (port) => `${egress('localhost', port, false)}steps:\n${get(`http://localhost:${port}/inside`)}`),
-  reach('metadata', 'call the cloud’s metadata service, with private addresses allowed', ['egress_address'], () => `${egress('169.254.169.254', 80, true)}steps:\n${get('http://169.254.169.254/latest/meta-data/')}`),
-  reach('unspecified', 'call 0.0.0.0, which is this machine as well', ['egress_address'], (port) => `${egress('0.0.0.0', port, true)}steps:\n${get(`http://0.0.0.0:${port}/inside`)}`),
+  reach(
+    'private',
+    'call a private address that the playbook’s rule does not allow',
+    ['egress_address'],
+    (port) => `${egress('127.0.0.1', port, false)}steps:\n${get(`http://127.0.0.1:${port}/inside`)}`,
+  ),
+  reach(
+    'name',
+    'call it by a name that leads there',
+    ['egress_address', 'egress_unresolved'],
+    (port) => `${egress('localhost', port, false)}steps:\n${get(`http://localhost:${port}/inside`)}`,
+  ),
+  reach(
+    'metadata',
+    'call the cloud’s metadata service, with private addresses allowed',
+    ['egress_address'],
+    () => `${egress('169.254.169.254', 80, true)}steps:\n${get('http://169.254.169.254/latest/meta-data/')}`,
+  ),
+  reach(
+    'unspecified',
+    'call 0.0.0.0, which is this machine as well',
+    ['egress_address'],
+    (port) => `${egress('0.0.0.0', port, true)}steps:\n${get(`http://0.0.0.0:${port}/inside`)}`,
+  ),
   reach(
     'header',
     'start a header of one’s own with a line break in a value',
@@ -136,7 +165,10 @@ ${get(`http://127.0.0.1:${port}/users/\${{ steps.pick.name }}/admin`)}`,
     needs,
     control: async ({ responder }) => saved(await responder.save(allowed(8080))),
     attack: async ({ responder }) =>
-      refused(await responder.save(`${egress('127.0.0.1', 8080, true)}steps:\n${get('http://127.0.0.2:8080/inside')}`), 'unprocessable'),
+      refused(
+        await responder.save(`${egress('127.0.0.1', 8080, true)}steps:\n${get('http://127.0.0.2:8080/inside')}`),
+        'unprocessable',
+      ),
   }),
   attack({
     id: 'egress.host-template',
@@ -146,7 +178,12 @@ ${get(`http://127.0.0.1:${port}/users/\${{ steps.pick.name }}/admin`)}`,
     needs,
     control: async ({ responder }) => saved(await responder.save(allowed(8080))),
     attack: async ({ responder }) =>
-      refused(await responder.save(`${egress('127.0.0.1', 8080, true)}steps:\n${get('http://${{ observables[0].value }}:8080/inside')}`), 'unprocessable'),
+      refused(
+        await responder.save(
+          `${egress('127.0.0.1', 8080, true)}steps:\n${get('http://${{ observables[0].value }}:8080/inside')}`,
+        ),
+        'unprocessable',
+      ),
   }),
   attack({
     id: 'egress.host-header',
@@ -156,7 +193,12 @@ ${get(`http://127.0.0.1:${port}/users/\${{ steps.pick.name }}/admin`)}`,
     needs,
     control: async ({ responder }) => saved(await responder.save(allowed(8080))),
     attack: async ({ responder }) =>
-      refused(await responder.save(`${egress('127.0.0.1', 8080, true)}steps:\n${get('http://127.0.0.1:8080/inside', '    headers:\n      host: inside.example\n')}`), 'unprocessable'),
+      refused(
+        await responder.save(
+          `${egress('127.0.0.1', 8080, true)}steps:\n${get('http://127.0.0.1:8080/inside', '    headers:\n      host: inside.example\n')}`,
+        ),
+        'unprocessable',
+      ),
   }),
   attack({
     id: 'egress.template-twice',
@@ -167,7 +209,8 @@ ${get(`http://127.0.0.1:${port}/users/\${{ steps.pick.name }}/admin`)}`,
     async control({ responder }) {
       const { steps } = await responder.run('steps:\n  - id: tell\n    type: case.comment\n    text: "${{ 6 * 7 }}"\n')
       // The comment of "42" has two characters; the text of the expression has twelve.
-      if (steps[0]?.summary !== '2 characters') throw new NotShown(`the author’s own expression came to ${steps[0]?.summary}`)
+      if (steps[0]?.summary !== '2 characters')
+        throw new NotShown(`the author’s own expression came to ${steps[0]?.summary}`)
       return 'written by the author it is evaluated: 2 characters'
     },
     async attack({ responder }) {

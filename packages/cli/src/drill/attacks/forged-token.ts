@@ -1,7 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { generateSigningKey, importSigningKey, signRunnerToken } from '@redoubt/trust'
 import { type AnyAttack, attack } from '../attack.ts'
-import { type Claims, claimsOf, es256, fresh, headerOf, hmacWithPublicKey, publicHalf, unsigned, withClaims } from '../forge.ts'
+import {
+  type Claims,
+  claimsOf,
+  es256,
+  fresh,
+  headerOf,
+  hmacWithPublicKey,
+  publicHalf,
+  unsigned,
+  withClaims,
+} from '../forge.ts'
 import { passed, refused } from '../http.ts'
 import { bearer } from '../organization.ts'
 import type { Parts, Terrain } from '../terrain.ts'
@@ -14,17 +24,29 @@ const me = (api: Terrain['api'], access: string) => api.get('/api/v1/auth/me', b
 const stranger = generateSigningKey('ES256')
 
 /** A's admin, as the token of an attacker would have it: good claims for now. */
-const claims = ({ a }: Terrain, change: Claims = {}): Claims => ({ ...claimsOf(a.admin.access), ...fresh(900), ...change })
+const claims = ({ a }: Terrain, change: Claims = {}): Claims => ({
+  ...claimsOf(a.admin.access),
+  ...fresh(900),
+  ...change,
+})
 const header = ({ a }: Terrain, change: Claims = {}): Claims => ({ ...headerOf(a.admin.access), ...change })
 const ownKey = ({ keys }: Signed) => importSigningKey(keys.installation.accessKey.reveal())
 
 /** The control of a forged claim: the very same claims, but for that one, signed with the installation's key. */
 const rightlySigned = async (terrain: Signed): Promise<string> =>
-  passed(await me(terrain.api, es256(header(terrain), claims(terrain), ownKey(terrain))), 'with the same claims, true and rightly signed')
-const genuine = async ({ api, a }: Terrain): Promise<string> => passed(await me(api, a.admin.access), 'with the genuine token')
+  passed(
+    await me(terrain.api, es256(header(terrain), claims(terrain), ownKey(terrain))),
+    'with the same claims, true and rightly signed',
+  )
+const genuine = async ({ api, a }: Terrain): Promise<string> =>
+  passed(await me(api, a.admin.access), 'with the genuine token')
 
 /** A token signed with the installation's own key, wrong in one claim: as if another of its doors had given it out. */
-const misfit = (id: string, title: string, wrong: (terrain: Signed) => { header?: Claims; claims?: Claims }): AnyAttack =>
+const misfit = (
+  id: string,
+  title: string,
+  wrong: (terrain: Signed) => { header?: Claims; claims?: Claims },
+): AnyAttack =>
   attack({
     id: `token.${id}`,
     actor,
@@ -65,7 +87,9 @@ export const forgedTokenAttacks: readonly AnyAttack[] = [
         'unauthenticated',
       ),
   }),
-  forgery('own-key', 'an access token signed with a key of the attacker’s', (t) => es256(header(t, { kid: stranger.kid }), claims(t), stranger)),
+  forgery('own-key', 'an access token signed with a key of the attacker’s', (t) =>
+    es256(header(t, { kid: stranger.kid }), claims(t), stranger),
+  ),
   forgery('borrowed-kid', 'the same, naming the installation’s key', (t) => es256(header(t), claims(t), stranger)),
   forgery('embedded-key', 'an access token that brings its own key along (jwk)', (t) =>
     es256(header(t, { kid: stranger.kid, jwk: stranger.jwk }), claims(t), stranger),
@@ -73,7 +97,9 @@ export const forgedTokenAttacks: readonly AnyAttack[] = [
   forgery('key-url', 'an access token that says where to fetch its key (jku)', (t) =>
     es256(header(t, { kid: stranger.kid, jku: 'http://127.0.0.1:9/jwks.json' }), claims(t), stranger),
   ),
-  forgery('kid-path', 'a key id that is a path to an empty file', (t) => es256(header(t, { kid: '../../../../dev/null' }), claims(t), stranger)),
+  forgery('kid-path', 'a key id that is a path to an empty file', (t) =>
+    es256(header(t, { kid: '../../../../dev/null' }), claims(t), stranger),
+  ),
   forgery('other-claims', 'a genuine token with another person’s claims under its signature', ({ a, b }) =>
     withClaims(b.admin.access, { sub: a.admin.userId, org: a.id, sid: claimsOf(a.admin.access)['sid'] }),
   ),
@@ -95,7 +121,11 @@ export const forgedTokenAttacks: readonly AnyAttack[] = [
     control: rightlySigned,
     async attack(t) {
       const key = importSigningKey(t.keys.installation.planKey.reveal())
-      const token = es256({ typ: 'redoubt-plan+jwt', kid: key.kid }, { ...claims(t), plan_sha256: '0'.repeat(64), run: randomUUID() }, key)
+      const token = es256(
+        { typ: 'redoubt-plan+jwt', kid: key.kid },
+        { ...claims(t), plan_sha256: '0'.repeat(64), run: randomUUID() },
+        key,
+      )
       return refused(await me(t.api, token), 'unauthenticated')
     },
   }),
@@ -108,7 +138,13 @@ export const forgedTokenAttacks: readonly AnyAttack[] = [
     control: genuine,
     async attack({ api, b, runnerKeys }) {
       const { id, key } = runnerKeys.b
-      const grant = { runnerId: id, organizationId: b.id, tokenId: randomUUID(), body: new Uint8Array(), now: new Date() }
+      const grant = {
+        runnerId: id,
+        organizationId: b.id,
+        tokenId: randomUUID(),
+        body: new Uint8Array(),
+        now: new Date(),
+      }
       return refused(await me(api, signRunnerToken(grant, key)), 'unauthenticated')
     },
   }),

@@ -12,8 +12,12 @@ type Ingesting = Terrain & Pick<Parts, 'ingestion'>
 
 const event = (title = newSecret('event')) => ({ title, severity: 'low', id: title })
 const token = (source: Pick<Source, 'token'>) => ({ authorization: `Bearer ${source.token}` })
-const send = ({ ingestion }: Ingesting, source: Source, body: unknown, headers: Readonly<Record<string, string>> = token(source)) =>
-  ingestion.door.send({ method: 'POST', path: source.path, body, headers })
+const send = (
+  { ingestion }: Ingesting,
+  source: Source,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = token(source),
+) => ingestion.door.send({ method: 'POST', path: source.path, body, headers })
 const genuine = async (t: Ingesting) => passed(await send(t, t.ingestion.a, event()), 'with its own token')
 
 /** A signed delivery to A's source, altered before it is sent. */
@@ -26,7 +30,9 @@ const signed = async (t: Ingesting) => {
   return passed(await send(t, t.ingestion.a, body, headers), 'rightly signed')
 }
 const counted = async ({ api, a }: Ingesting, title: string): Promise<number> => {
-  const { items } = bodyOf<{ items: { count: number }[] }>(await api.get(`/api/v1/alerts?search=${title}`, bearer(a.admin)))
+  const { items } = bodyOf<{ items: { count: number }[] }>(
+    await api.get(`/api/v1/alerts?search=${title}`, bearer(a.admin)),
+  )
   return items.reduce((sum, { count }) => sum + count, 0)
 }
 
@@ -47,7 +53,8 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     title: 'send an alert with a token that is one character off',
     needs,
     control: genuine,
-    attack: async (t) => refused(await send(t, t.ingestion.a, event(), token({ token: flipped(t.ingestion.a.token) })), 'unauthenticated'),
+    attack: async (t) =>
+      refused(await send(t, t.ingestion.a, event(), token({ token: flipped(t.ingestion.a.token) })), 'unauthenticated'),
   }),
   attack({
     id: 'ingestion.other-source',
@@ -91,7 +98,14 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     async attack(t) {
       const source = await newSource(t)
       bodyOf(await send(t, source, event()))
-      bodyOf(await t.api.send({ method: 'PATCH', path: `/api/v1/sources/${source.id}`, body: { enabled: false }, as: bearer(t.a.admin) }))
+      bodyOf(
+        await t.api.send({
+          method: 'PATCH',
+          path: `/api/v1/sources/${source.id}`,
+          body: { enabled: false },
+          as: bearer(t.a.admin),
+        }),
+      )
       return refusedSoon(() => send(t, source, event()))
     },
   }),
@@ -116,7 +130,10 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     control: signed,
     async attack(t) {
       const { body, headers } = delivery(t)
-      return refused(await send(t, t.ingestion.a, Buffer.from(body.toString().replace('low', 'critical')), headers), 'unauthenticated')
+      return refused(
+        await send(t, t.ingestion.a, Buffer.from(body.toString().replace('low', 'critical')), headers),
+        'unauthenticated',
+      )
     },
   }),
   attack({
@@ -139,7 +156,10 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     needs,
     async control(t) {
       const [first, second] = [delivery(t), delivery(t)]
-      const receipts = [bodyOf<Receipt>(await send(t, t.ingestion.a, first.body, first.headers)), bodyOf<Receipt>(await send(t, t.ingestion.a, second.body, second.headers))]
+      const receipts = [
+        bodyOf<Receipt>(await send(t, t.ingestion.a, first.body, first.headers)),
+        bodyOf<Receipt>(await send(t, t.ingestion.a, second.body, second.headers)),
+      ]
       if (receipts.some(({ created }) => created !== 1)) throw new NotShown('two deliveries did not make two alerts')
       return 'two deliveries make two alerts'
     },
@@ -160,7 +180,8 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     needs,
     async control(t) {
       const title = newSecret('twice')
-      for (const key of [randomUUID(), randomUUID()]) bodyOf(await send(t, t.ingestion.a, event(title), { ...token(t.ingestion.a), 'idempotency-key': key }))
+      for (const key of [randomUUID(), randomUUID()])
+        bodyOf(await send(t, t.ingestion.a, event(title), { ...token(t.ingestion.a), 'idempotency-key': key }))
       const times = await counted(t, title)
       if (times !== 2) throw new NotShown(`two deliveries count ${times}`)
       return 'the same alert in two deliveries counts 2'
@@ -184,7 +205,10 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     async attack(t) {
       const title = newSecret('kept')
       const lines = [JSON.stringify(event()), '{"broken":', JSON.stringify(event(title))].join('\n')
-      const answer = await send(t, t.ingestion.a, lines, { ...token(t.ingestion.a), 'content-type': 'application/x-ndjson' })
+      const answer = await send(t, t.ingestion.a, lines, {
+        ...token(t.ingestion.a),
+        'content-type': 'application/x-ndjson',
+      })
       const { accepted, rejected } = bodyOf<Receipt>(answer)
       if (accepted !== 2 || (await counted(t, title)) !== 1) return `${accepted} of the two good ones were taken`
       throw new Stopped(`2 accepted, line ${rejected[0]?.index} refused: ${rejected[0]?.reason}`)
@@ -197,7 +221,8 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     title: 'send 10 001 events in one request',
     needs,
     control: genuine,
-    attack: async (t) => refused(await send(t, t.ingestion.a, `[${'{"title":"x"},'.repeat(10_000)}{"title":"x"}]`), 'too_large'),
+    attack: async (t) =>
+      refused(await send(t, t.ingestion.a, `[${'{"title":"x"},'.repeat(10_000)}{"title":"x"}]`), 'too_large'),
   }),
   attack({
     id: 'ingestion.bomb',
@@ -207,10 +232,16 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     needs,
     async control(t) {
       const body = gzipSync(JSON.stringify(event()))
-      return passed(await send(t, t.ingestion.a, body, { ...token(t.ingestion.a), 'content-encoding': 'gzip' }), 'with gzip of one alert')
+      return passed(
+        await send(t, t.ingestion.a, body, { ...token(t.ingestion.a), 'content-encoding': 'gzip' }),
+        'with gzip of one alert',
+      )
     },
     attack: async (t) =>
-      refused(await send(t, t.ingestion.a, bomb(), { ...token(t.ingestion.a), 'content-encoding': 'gzip' }), 'too_large'),
+      refused(
+        await send(t, t.ingestion.a, bomb(), { ...token(t.ingestion.a), 'content-encoding': 'gzip' }),
+        'too_large',
+      ),
   }),
   attack({
     id: 'ingestion.deep',
@@ -219,7 +250,12 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     title: 'send an alert nested 50 000 levels deep',
     needs,
     control: genuine,
-    attack: async (t) => refused(await send(t, t.ingestion.a, `{"title":"x","x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`), 'unprocessable', 'bad_request'),
+    attack: async (t) =>
+      refused(
+        await send(t, t.ingestion.a, `{"title":"x","x":${'['.repeat(50_000)}${']'.repeat(50_000)}}`),
+        'unprocessable',
+        'bad_request',
+      ),
   }),
   attack({
     id: 'ingestion.source-path',
@@ -231,7 +267,12 @@ export const ingestionAttacks: readonly AnyAttack[] = [
     async attack({ ingestion }) {
       let last: Answer | undefined
       for (const name of ['..%2f..%2fhealthz', '%00', "'%20or%20'1'='1", 'x'.repeat(150)]) {
-        last = await ingestion.door.send({ method: 'POST', path: `/ingest/${name}`, headers: token(ingestion.a), body: event() })
+        last = await ingestion.door.send({
+          method: 'POST',
+          path: `/ingest/${name}`,
+          headers: token(ingestion.a),
+          body: event(),
+        })
         if (isSuccess(last) || last.status >= 500) return `${name}: ${refusalOf(last)}`
       }
       return refused(last as Answer, 'unauthenticated', 'not_found', 'bad_request')
@@ -239,9 +280,15 @@ export const ingestionAttacks: readonly AnyAttack[] = [
   }),
 ]
 
-type Receipt = { readonly accepted: number; readonly created: number; readonly replayed: boolean; readonly rejected: readonly { index: number; reason: string }[] }
+type Receipt = {
+  readonly accepted: number
+  readonly created: number
+  readonly replayed: boolean
+  readonly rejected: readonly { index: number; reason: string }[]
+}
 
-const flipped = (text: string): string => (text.at(-8) === 'A' ? `${text.slice(0, -8)}B${text.slice(-7)}` : `${text.slice(0, -8)}A${text.slice(-7)}`)
+const flipped = (text: string): string =>
+  text.at(-8) === 'A' ? `${text.slice(0, -8)}B${text.slice(-7)}` : `${text.slice(0, -8)}A${text.slice(-7)}`
 
 let unpackedBomb: Buffer | undefined
 const bomb = (): Buffer => {
@@ -267,4 +314,3 @@ async function refusedSoon(ask: () => Promise<Answer>): Promise<string> {
   if (isSuccess(last)) return `still taken after ${ms} ms`
   throw new Error(refusalOf(last))
 }
-

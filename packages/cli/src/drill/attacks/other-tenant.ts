@@ -1,6 +1,6 @@
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
 import { openStream } from '../event-stream.ts'
-import { type Answer, bodyOf, contains, passed, type Proof, refused, withheld } from '../http.ts'
+import { type Answer, bodyOf, contains, type Proof, passed, refused, withheld } from '../http.ts'
 import { bearer, browser, openCase } from '../organization.ts'
 import type { Part, Parts, Terrain } from '../terrain.ts'
 
@@ -48,25 +48,46 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
   list('list-sources', 'find A’s sources in the list of sources', '/api/v1/sources', 'sources'),
   list('list-playbooks', 'find A’s playbooks in the list of playbooks', '/api/v1/playbooks', 'playbooks'),
   reach('case', 'read A’s case by its id', ({ api, a }, as) => api.get(`/api/v1/cases/${a.caseId}`, as)),
-  reach('timeline', 'read the timeline of A’s case', ({ api, a }, as) => api.get(`/api/v1/cases/${a.caseId}/timeline`, as)),
+  reach('timeline', 'read the timeline of A’s case', ({ api, a }, as) =>
+    api.get(`/api/v1/cases/${a.caseId}/timeline`, as),
+  ),
   reach('tasks', 'read the tasks of A’s case', ({ api, a }, as) => api.get(`/api/v1/cases/${a.caseId}/tasks`, as)),
-  reach('observables', 'read the observables of A’s case', ({ api, a }, as) => api.get(`/api/v1/cases/${a.caseId}/observables`, as)),
+  reach('observables', 'read the observables of A’s case', ({ api, a }, as) =>
+    api.get(`/api/v1/cases/${a.caseId}/observables`, as),
+  ),
   reach('update', 'rename A’s case', ({ api }, as, { id, version }) =>
     api.send({ method: 'PATCH', path: `/api/v1/cases/${id}`, body: { version, title: 'Redoubt drill: renamed' }, as }),
   ),
   reach('share', 'share A’s case with oneself', ({ api, b }, as, { id, version }) =>
     api.post(
       `/api/v1/cases/${id}/share`,
-      { version, tlp: 'AMBER', audience: 'named', recipientIds: as['authorization'] === bearer(b.admin)['authorization'] ? [b.admin.userId] : [] },
+      {
+        version,
+        tlp: 'AMBER',
+        audience: 'named',
+        recipientIds: as['authorization'] === bearer(b.admin)['authorization'] ? [b.admin.userId] : [],
+      },
       as,
     ),
   ),
-  reach('comment', 'comment on A’s case', ({ api }, as, { id }) => api.post(`/api/v1/cases/${id}/comments`, { text: 'Redoubt drill' }, as)),
+  reach('comment', 'comment on A’s case', ({ api }, as, { id }) =>
+    api.post(`/api/v1/cases/${id}/comments`, { text: 'Redoubt drill' }, as),
+  ),
   reach('task', 'close a task of A’s case', ({ api, a }, as) =>
-    api.send({ method: 'PATCH', path: `/api/v1/cases/${a.caseId}/tasks/${a.taskId}`, body: { version: 1, state: 'done' }, as }),
+    api.send({
+      method: 'PATCH',
+      path: `/api/v1/cases/${a.caseId}/tasks/${a.taskId}`,
+      body: { version: 1, state: 'done' },
+      as,
+    }),
   ),
   reach('verdict', 'call an observable of A benign', ({ api, a }, as) =>
-    api.send({ method: 'PATCH', path: `/api/v1/cases/${a.caseId}/observables/${a.observableId}`, body: { verdict: 'unknown' }, as }),
+    api.send({
+      method: 'PATCH',
+      path: `/api/v1/cases/${a.caseId}/observables/${a.observableId}`,
+      body: { verdict: 'unknown' },
+      as,
+    }),
   ),
   attack({
     id: 'tenant.merge',
@@ -75,19 +96,35 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
     title: 'merge A’s case into one’s own',
     async control({ api, a }) {
       const [from, into] = [await openCase(api, a.admin), await openCase(api, a.admin)]
-      return passed(await api.post(`/api/v1/cases/${from.id}/merge`, { version: from.version, into: into.id }, bearer(a.admin)), 'within A')
+      return passed(
+        await api.post(`/api/v1/cases/${from.id}/merge`, { version: from.version, into: into.id }, bearer(a.admin)),
+        'within A',
+      )
     },
     async attack({ api, a, b }) {
       const [from, into] = [await openCase(api, a.admin), await openCase(api, b.admin)]
-      return refused(await api.post(`/api/v1/cases/${from.id}/merge`, { version: from.version, into: into.id }, bearer(b.admin)), 'not_found')
+      return refused(
+        await api.post(`/api/v1/cases/${from.id}/merge`, { version: from.version, into: into.id }, bearer(b.admin)),
+        'not_found',
+      )
     },
   }),
-  reach('alert', 'read A’s alert by its id', ({ api, ingestion }, as) => api.get(`/api/v1/alerts/${ingestion.alertId}`, as), {
-    needs: ['ingestion'],
-  }),
-  reach('alert-acknowledge', 'acknowledge A’s alert', ({ api, ingestion }, as) => api.post('/api/v1/alerts/acknowledge', { ids: [ingestion.alertId] }, as), {
-    needs: ['ingestion'],
-  }),
+  reach(
+    'alert',
+    'read A’s alert by its id',
+    ({ api, ingestion }, as) => api.get(`/api/v1/alerts/${ingestion.alertId}`, as),
+    {
+      needs: ['ingestion'],
+    },
+  ),
+  reach(
+    'alert-acknowledge',
+    'acknowledge A’s alert',
+    ({ api, ingestion }, as) => api.post('/api/v1/alerts/acknowledge', { ids: [ingestion.alertId] }, as),
+    {
+      needs: ['ingestion'],
+    },
+  ),
   attack({
     id: 'tenant.alert-into-own-case',
     actor,
@@ -96,14 +133,22 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
     needs: ['ingestion'],
     async control({ api, a, ingestion }) {
       const { id } = await openCase(api, a.admin)
-      return passed(await api.post('/api/v1/alerts/add-to-case', { ids: [ingestion.alertId], caseId: id }, bearer(a.admin)), 'within A')
+      return passed(
+        await api.post('/api/v1/alerts/add-to-case', { ids: [ingestion.alertId], caseId: id }, bearer(a.admin)),
+        'within A',
+      )
     },
     async attack({ api, b, ingestion }) {
       const { id } = await openCase(api, b.admin)
-      return refused(await api.post('/api/v1/alerts/add-to-case', { ids: [ingestion.alertId], caseId: id }, bearer(b.admin)), 'not_found')
+      return refused(
+        await api.post('/api/v1/alerts/add-to-case', { ids: [ingestion.alertId], caseId: id }, bearer(b.admin)),
+        'not_found',
+      )
     },
   }),
-  reach('playbook', 'read A’s playbook by its id', ({ api, a }, as) => api.get(`/api/v1/playbooks/${a.playbookId}`, as)),
+  reach('playbook', 'read A’s playbook by its id', ({ api, a }, as) =>
+    api.get(`/api/v1/playbooks/${a.playbookId}`, as),
+  ),
   attack({
     id: 'tenant.run',
     actor,
@@ -115,7 +160,10 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
       return passed(await api.post('/api/v1/runs', start, bearer(a.admin)), 'by A’s admin')
     },
     attack: async ({ api, a, b }) =>
-      refused(await api.post('/api/v1/runs', { playbookId: b.playbookId, caseId: a.caseId }, bearer(b.admin)), 'not_found'),
+      refused(
+        await api.post('/api/v1/runs', { playbookId: b.playbookId, caseId: a.caseId }, bearer(b.admin)),
+        'not_found',
+      ),
   }),
   attack({
     id: 'tenant.run-read',
@@ -136,17 +184,27 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
       ? api.send({ method: 'PATCH', path: `/api/v1/sources/${a.source.id}`, body: { enabled: true }, as })
       : api.post(`/api/v1/sources/${a.source.id}/rotate`, {}, as),
   ),
-  reach('audit-proof', 'get the proof of an event of A’s audit log', ({ api, a }, as) => api.get(`/api/v1/audit/events/${a.auditEventId}/proof`, as), {
-    requirement: 'AUD-1',
-  }),
+  reach(
+    'audit-proof',
+    'get the proof of an event of A’s audit log',
+    ({ api, a }, as) => api.get(`/api/v1/audit/events/${a.auditEventId}/proof`, as),
+    {
+      requirement: 'AUD-1',
+    },
+  ),
   attack({
     id: 'tenant.member-sessions',
     actor,
     requirement: 'SESS-1',
     title: 'list, and end, the sessions of A’s admin',
-    control: async ({ api, a }) => contains(await api.get(`/api/v1/members/${a.admin.userId}/sessions`, bearer(a.admin)), '"kind"', 'sessions'),
+    control: async ({ api, a }) =>
+      contains(await api.get(`/api/v1/members/${a.admin.userId}/sessions`, bearer(a.admin)), '"kind"', 'sessions'),
     async attack({ api, a, b }) {
-      const ended = await api.send({ method: 'DELETE', path: `/api/v1/members/${a.admin.userId}/sessions`, as: bearer(b.admin) })
+      const ended = await api.send({
+        method: 'DELETE',
+        path: `/api/v1/members/${a.admin.userId}/sessions`,
+        as: bearer(b.admin),
+      })
       const still = await api.get('/api/v1/auth/me', bearer(a.admin))
       if (still.code !== null) return `A’s admin was signed out: ${ended.text}`
       const listed = await api.get(`/api/v1/members/${a.admin.userId}/sessions`, bearer(b.admin))
@@ -162,11 +220,19 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
     needs: ['people'],
     async control({ api, a, people }) {
       const path = `/api/v1/members/${people.viewer.userId}`
-      return passed(await api.send({ method: 'PATCH', path, body: { role: 'viewer' }, as: bearer(a.admin) }), 'by A’s admin')
+      return passed(
+        await api.send({ method: 'PATCH', path, body: { role: 'viewer' }, as: bearer(a.admin) }),
+        'by A’s admin',
+      )
     },
     attack: async ({ api, b, people }) =>
       refused(
-        await api.send({ method: 'PATCH', path: `/api/v1/members/${people.viewer.userId}`, body: { role: 'admin' }, as: bearer(b.admin) }),
+        await api.send({
+          method: 'PATCH',
+          path: `/api/v1/members/${people.viewer.userId}`,
+          body: { role: 'admin' },
+          as: bearer(b.admin),
+        }),
         'not_found',
       ),
   }),
@@ -189,7 +255,8 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
       stream.close()
       return 'a member’s own stream opens'
     },
-    attack: async ({ web, a, b }) => refused(await web.get(`/events?organization=${a.id}`, browser(b.admin)), 'forbidden'),
+    attack: async ({ web, a, b }) =>
+      refused(await web.get(`/events?organization=${a.id}`, browser(b.admin)), 'forbidden'),
   }),
   attack({
     id: 'tenant.cursor',
@@ -219,7 +286,11 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
     async attack({ api, a, b }) {
       const named = await api.get('/api/v1/audit/export', { ...bearer(b.admin), 'redoubt-organization': a.id })
       if (named.code !== 'forbidden') return refused(named, 'forbidden')
-      return withheld(await api.get(`/api/v1/audit/export?organizationId=${a.id}`, bearer(b.admin)), a.id, 'anything of A')
+      return withheld(
+        await api.get(`/api/v1/audit/export?organizationId=${a.id}`, bearer(b.admin)),
+        a.id,
+        'anything of A',
+      )
     },
   }),
   attack({
@@ -230,7 +301,10 @@ export const otherTenantAttacks: readonly AnyAttack[] = [
     needs: ['people'],
     control: async ({ web, a }) => passed(await web.ask('cases.list', {}, browser(a.admin)), 'as a member'),
     attack: async ({ web, a, people }) =>
-      refused(await web.ask('cases.list', {}, browser({ cookie: people.analyst.cookie, organizationId: a.id })), 'forbidden'),
+      refused(
+        await web.ask('cases.list', {}, browser({ cookie: people.analyst.cookie, organizationId: a.id })),
+        'forbidden',
+      ),
   }),
   attack({
     id: 'tenant.assign',

@@ -1,7 +1,7 @@
 import { contract, type OpSpec } from '@redoubt/contract'
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
 import { openStream } from '../event-stream.ts'
-import { type Answer, bodyOf, contains, Door, passed, type Proof, refusalOf, refused } from '../http.ts'
+import { type Answer, bodyOf, contains, type Door, type Proof, passed, refusalOf, refused } from '../http.ts'
 import { bearer, newSecret } from '../organization.ts'
 
 const actor = 'outsider'
@@ -24,12 +24,20 @@ function pathOf(template: string): string {
 /** The answers of the operations to an empty request. */
 export async function answersOf(api: Door, operations: readonly Guarded[], as: Proof): Promise<Answer[]> {
   const answers: Answer[] = []
-  for (const { method, path } of operations) answers.push(await api.send({ method, path, as, ...(method === 'GET' ? {} : { body: {} }) }))
+  for (const { method, path } of operations)
+    answers.push(await api.send({ method, path, as, ...(method === 'GET' ? {} : { body: {} }) }))
   return answers
 }
 
 const guess = 'rdt_setup_0000000000000000000000000000000000000000000000000'
-const signIn = (web: Door, email: string, password: string) => web.call('auth.signIn', { email, password })
+const signIn = (web: Door, email: string, password: string): Promise<Answer> =>
+  web.send({
+    method: 'POST',
+    path: '/trpc/auth.signIn',
+    headers: { 'redoubt-csrf': '1' },
+    body: { email, password },
+    feelsLimits: true,
+  })
 const nobody = () => `${newSecret('nobody')}@people.example`
 
 export const outsiderAttacks: readonly AnyAttack[] = [
@@ -118,9 +126,13 @@ export const outsiderAttacks: readonly AnyAttack[] = [
     actor,
     requirement: 'AUTH-5',
     title: 'tell from the answer whether somebody has an account',
-    control: async ({ web, a }) => passed(await signIn(web, a.admin.email, a.admin.password), 'with the right password'),
+    control: async ({ web, a }) =>
+      passed(await signIn(web, a.admin.email, a.admin.password), 'with the right password'),
     async attack({ web, a }) {
-      const [known, unknown] = [await signIn(web, a.admin.email, 'wrong password'), await signIn(web, nobody(), 'wrong password')]
+      const [known, unknown] = [
+        await signIn(web, a.admin.email, 'wrong password'),
+        await signIn(web, nobody(), 'wrong password'),
+      ]
       const of = (answer: Answer) => refusalOf(answer)
       if (of(known) !== of(unknown)) return `known: ${of(known)}; unknown: ${of(unknown)}`
       throw new Stopped(`both: ${of(known)}`)
@@ -153,13 +165,24 @@ export const outsiderAttacks: readonly AnyAttack[] = [
     title: 'find a route that nobody declared',
     control: async ({ api }) => passed(await api.get('/healthz'), 'declared and public'),
     async attack({ web, api }) {
-      const guesses = ['/.env', '/.git/config', '/debug', '/metrics', '/api/v1/users', '/graphql', '/server-status', '/actuator/env']
+      const guesses = [
+        '/.env',
+        '/.git/config',
+        '/debug',
+        '/metrics',
+        '/api/v1/users',
+        '/graphql',
+        '/server-status',
+        '/actuator/env',
+      ]
       for (const door of [web, api])
         for (const path of guesses) {
           if (door === api && path === '/metrics') continue
           const answer = await door.get(path)
-          const isConsole = String(answer.headers['content-type']).startsWith('text/html') && answer.text.includes('<div id="root"')
-          if (answer.status !== 404 && !isConsole) return `${answer.asked}: ${answer.status} ${answer.text.slice(0, 60)}`
+          const isConsole =
+            String(answer.headers['content-type']).startsWith('text/html') && answer.text.includes('<div id="root"')
+          if (answer.status !== 404 && !isConsole)
+            return `${answer.asked}: ${answer.status} ${answer.text.slice(0, 60)}`
         }
       throw new Stopped(`404, or the console’s own page, at all of ${guesses.join(' ')}`)
     },
@@ -169,23 +192,33 @@ export const outsiderAttacks: readonly AnyAttack[] = [
     actor,
     requirement: 'SESS-2',
     title: 'pass an access token in the query, where it ends up in logs',
-    control: async ({ api, a }) => passed(await api.get('/api/v1/auth/me', bearer(a.admin)), 'with the token in the header'),
-    attack: async ({ api, a }) => refused(await api.get(`/api/v1/auth/me?access_token=${a.admin.access}`), 'unauthenticated'),
+    control: async ({ api, a }) =>
+      passed(await api.get('/api/v1/auth/me', bearer(a.admin)), 'with the token in the header'),
+    attack: async ({ api, a }) =>
+      refused(await api.get(`/api/v1/auth/me?access_token=${a.admin.access}`), 'unauthenticated'),
   }),
   attack({
     id: 'outsider.error-text',
     actor,
     requirement: 'NET-5',
     title: 'make an error tell a stack, a path or SQL',
-    control: async ({ api, a }) => contains(await api.get(`/api/v1/cases/${a.caseId}`, bearer(a.admin)), a.secret, 'the case'),
+    control: async ({ api, a }) =>
+      contains(await api.get(`/api/v1/cases/${a.caseId}`, bearer(a.admin)), a.secret, 'the case'),
     async attack({ api }) {
       const probes: Answer[] = [
         await api.post('/api/v1/auth/login', '{"email":'),
-        await api.send({ method: 'POST', path: '/api/v1/auth/login', headers: { 'content-type': 'application/xml' }, body: '<a/>' }),
+        await api.send({
+          method: 'POST',
+          path: '/api/v1/auth/login',
+          headers: { 'content-type': 'application/xml' },
+          body: '<a/>',
+        }),
         await api.get('/api/v1/cases/%00'),
         await api.post('/api/v1/auth/login', { email: { $ne: '' }, password: { $ne: '' } }),
       ]
-      const talkative = probes.find(({ text }) => /\bat .+:\d+:\d+|node_modules|select .+ from |\/packages\//i.test(text))
+      const talkative = probes.find(({ text }) =>
+        /\bat .+:\d+:\d+|node_modules|select .+ from |\/packages\//i.test(text),
+      )
       if (talkative) return `${talkative.asked}: ${talkative.text.slice(0, 200)}`
       const broken = probes.find(({ status }) => status >= 500)
       if (broken) throw new Error(`${broken.asked}: ${refusalOf(broken)}`)
@@ -227,4 +260,3 @@ async function enrol(api: Door, token: string): Promise<Answer> {
   const { kty, crv, x, y } = exportSigningKey(generateSigningKey('ES256')) as Record<string, string>
   return api.post('/api/v1/runner/enroll', { token, publicKey: { kty, crv, x, y }, url: 'http://127.0.0.1:9' })
 }
-

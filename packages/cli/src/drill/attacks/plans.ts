@@ -40,20 +40,63 @@ const claims = (t: Planning, plan: ReturnType<typeof draftPlan>): Claims => ({
   plan_sha256: canonicalSha256(plan),
 })
 const typ = 'redoubt-plan+jwt'
-const forged = (make: (t: Planning, claimed: Claims) => string) => (t: Planning): Delivery => {
-  const plan = draftPlan(t)
-  return { token: make(t, claims(t, plan)), plan }
-}
-const signedFor = (grant: (t: Planning) => Parameters<typeof signedPlan>[2]) => (t: Planning): Delivery => {
-  const plan = draftPlan(t)
-  return { token: signedPlan(t, plan, grant(t)), plan }
-}
+const forged =
+  (make: (t: Planning, claimed: Claims) => string) =>
+  (t: Planning): Delivery => {
+    const plan = draftPlan(t)
+    return { token: make(t, claims(t, plan)), plan }
+  }
+const signedFor =
+  (grant: (t: Planning) => Parameters<typeof signedPlan>[2]) =>
+  (t: Planning): Delivery => {
+    const plan = draftPlan(t)
+    return { token: signedPlan(t, plan, grant(t)), plan }
+  }
 
 export const planAttacks: readonly AnyAttack[] = [
-  wrong('own-key', 'a plan signed with a key of the attacker’s', 'token_key_unknown', forged((_, claimed) => es256({ typ, kid: stranger.kid }, claimed, stranger))),
-  wrong('borrowed-kid', 'the same, naming the control plane’s key', 'token_signature', forged((t, claimed) => es256({ typ, kid: planKey(t).kid }, claimed, stranger))),
-  wrong('alg-none', 'a plan that says alg none', 'token_algorithm', forged((t, claimed) => unsigned({ typ, kid: planKey(t).kid }, claimed))),
-  wrong('access-token', 'a person’s access token in the place of the plan’s', 'token_type', (t) => ({ token: t.a.admin.access, plan: draftPlan(t) })),
+  attack({
+    id: 'plan.stranger',
+    actor,
+    requirement: 'NET-4',
+    title: 'push a plan to the runner as anybody who reaches its port',
+    needs: ['runner'],
+    control: { impossible: 'without the installation’s keys no plan can be signed rightly' },
+    async attack({ runner, a }) {
+      const ids = {
+        iss: 'control-plane',
+        sub: a.id,
+        aud: `runner:${randomUUID()}`,
+        run: randomUUID(),
+        plan_sha256: canonicalSha256({}),
+      }
+      return refused(
+        await deliver({ runner }, es256({ typ, kid: stranger.kid }, { ...fresh(300), ...ids }, stranger), {}),
+        'token_key_unknown',
+      )
+    },
+  }),
+  wrong(
+    'own-key',
+    'a plan signed with a key of the attacker’s',
+    'token_key_unknown',
+    forged((_, claimed) => es256({ typ, kid: stranger.kid }, claimed, stranger)),
+  ),
+  wrong(
+    'borrowed-kid',
+    'the same, naming the control plane’s key',
+    'token_signature',
+    forged((t, claimed) => es256({ typ, kid: planKey(t).kid }, claimed, stranger)),
+  ),
+  wrong(
+    'alg-none',
+    'a plan that says alg none',
+    'token_algorithm',
+    forged((t, claimed) => unsigned({ typ, kid: planKey(t).kid }, claimed)),
+  ),
+  wrong('access-token', 'a person’s access token in the place of the plan’s', 'token_type', (t) => ({
+    token: t.a.admin.access,
+    plan: draftPlan(t),
+  })),
   wrong('altered-step', 'other steps beside a genuine token', 'plan_hash', (t) => {
     const plan = draftPlan(t)
     const steps = [{ id: 'tell', type: 'case.comment', text: 'Something else.' }]
@@ -61,17 +104,47 @@ export const planAttacks: readonly AnyAttack[] = [
   }),
   wrong('added-egress', 'another host on the egress list of a genuine plan', 'plan_hash', (t) => {
     const plan = draftPlan(t)
-    return { token: signedPlan(t, plan), plan: { ...plan, egress: [{ host: 'hostile.example', port: 443, allowPrivate: true }] } }
+    return {
+      token: signedPlan(t, plan),
+      plan: { ...plan, egress: [{ host: 'hostile.example', port: 443, allowPrivate: true }] },
+    }
   }),
   wrong('other-tenant', 'a plan of B, for B’s runner, sent to A’s', 'token_subject', (t) => {
     const plan = draftPlan(t, { organizationId: t.b.id as never, runnerId: t.runnerKeys.b.id as never })
     return { token: signedPlan(t, plan), plan }
   }),
-  wrong('other-runner', 'a plan of A for another of its runners', 'token_audience', signedFor(() => ({ runnerId: randomUUID() }))),
-  wrong('other-issuer', 'a plan of another control plane', 'token_issuer', signedFor(() => ({ issuer: 'https://elsewhere.example' }))),
-  wrong('expired', 'a plan that was kept back for six minutes', 'token_expired', signedFor(() => ({ now: new Date(Date.now() - 360_000) }))),
-  wrong('future', 'a plan dated an hour ahead, to be kept for later', 'token_not_yet_valid', signedFor(() => ({ now: new Date(Date.now() + 3_600_000) }))),
-  wrong('long-lived', 'a plan that is good for a day', 'token_lifetime', forged((t, claimed) => es256({ typ, kid: planKey(t).kid }, { ...claimed, ...fresh(86_400), jti: claimed['jti'] }, planKey(t)))),
+  wrong(
+    'other-runner',
+    'a plan of A for another of its runners',
+    'token_audience',
+    signedFor(() => ({ runnerId: randomUUID() })),
+  ),
+  wrong(
+    'other-issuer',
+    'a plan of another control plane',
+    'token_issuer',
+    signedFor(() => ({ issuer: 'https://elsewhere.example' })),
+  ),
+  wrong(
+    'expired',
+    'a plan that was kept back for six minutes',
+    'token_expired',
+    signedFor(() => ({ now: new Date(Date.now() - 360_000) })),
+  ),
+  wrong(
+    'future',
+    'a plan dated an hour ahead, to be kept for later',
+    'token_not_yet_valid',
+    signedFor(() => ({ now: new Date(Date.now() + 3_600_000) })),
+  ),
+  wrong(
+    'long-lived',
+    'a plan that is good for a day',
+    'token_lifetime',
+    forged((t, claimed) =>
+      es256({ typ, kid: planKey(t).kid }, { ...claimed, ...fresh(86_400), jti: claimed['jti'] }, planKey(t)),
+    ),
+  ),
   wrong('inner-ids', 'a genuine token over a plan that names another tenant inside', 'plan_mismatch', (t) => {
     const plan = draftPlan(t, { organizationId: t.b.id as never })
     return { token: signedPlan(t, plan, { organizationId: t.a.id }), plan }
@@ -135,7 +208,11 @@ export const planAttacks: readonly AnyAttack[] = [
     },
     async attack(t) {
       const { plan } = await waitingPlan(t)
-      const more = { ...plan, planId: randomUUID(), steps: [...plan.steps, { id: 'more', type: 'case.comment' as const, text: 'more' }] }
+      const more = {
+        ...plan,
+        planId: randomUUID(),
+        steps: [...plan.steps, { id: 'more', type: 'case.comment' as const, text: 'more' }],
+      }
       return refused(await deliver(t, signedPlan(t, more), more), 'plan_changed')
     },
   }),

@@ -1,15 +1,21 @@
 import { connect } from 'node:net'
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
 import { type Answer, bodyOf, contains, type Door, isSuccess, passed, refusalOf, refused, withheld } from '../http.ts'
-import { bearer, openCase, type Person } from '../organization.ts'
+import { bearer, newSecret, openCase, type Person } from '../organization.ts'
 
 const actor = 'poisoned input'
 const draft = { title: 'Redoubt drill: an input', severity: 'informational' }
 const open = (api: Door, by: Person, body: unknown) => api.post('/api/v1/cases', body, bearer(by))
-const goodDraft = async ({ api, a }: { api: Door; a: { admin: Person } }) => passed(await open(api, a.admin, draft), 'with a good body')
+const goodDraft = async ({ api, a }: { api: Door; a: { admin: Person } }) =>
+  passed(await open(api, a.admin, draft), 'with a good body')
 
 /** A body that must be refused where a good one is taken. */
-const body = (id: string, title: string, poisoned: () => unknown, codes: readonly string[] = ['bad_request']): AnyAttack =>
+const body = (
+  id: string,
+  title: string,
+  poisoned: () => unknown,
+  codes: readonly string[] = ['bad_request'],
+): AnyAttack =>
   attack({
     id: `input.${id}`,
     actor,
@@ -25,8 +31,14 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
   body('oversized', 'send a body of 2 MB', () => ({ ...draft, description: 'x'.repeat(2_000_000) }), ['too_large']),
   body('over-deep', 'nest JSON 100 000 levels deep', () => nested(100_000)),
   body('nul', 'put a NUL into text, which the database cannot hold', () => ({ ...draft, description: 'a\u0000b' })),
-  body('control-characters', 'put a line break and an escape sequence into a title', () => ({ ...draft, title: 'one\r\n\u001b[2Jtwo' })),
-  body('operator-object', 'pass an object where text belongs (operator injection)', () => ({ ...draft, title: { $gt: '' } })),
+  body('control-characters', 'put a line break and an escape sequence into a title', () => ({
+    ...draft,
+    title: 'one\r\n\u001b[2Jtwo',
+  })),
+  body('operator-object', 'pass an object where text belongs (operator injection)', () => ({
+    ...draft,
+    title: { $gt: '' },
+  })),
   attack({
     id: 'input.prototype',
     actor,
@@ -34,7 +46,8 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     title: 'pollute the prototype of every object',
     control: goodDraft,
     async attack({ api, a }) {
-      const text = '{"title":"Redoubt drill: prototype","severity":"low","__proto__":{"tlp":"CLEAR","polluted":true},"constructor":{"prototype":{"tlp":"CLEAR"}}}'
+      const text =
+        '{"title":"Redoubt drill: prototype","severity":"low","__proto__":{"tlp":"CLEAR","polluted":true},"constructor":{"prototype":{"tlp":"CLEAR"}}}'
       const answer = await open(api, a.admin, text)
       if (!isSuccess(answer)) return refused(answer, 'bad_request')
       const after = bodyOf<{ tlp: string }>(await open(api, a.admin, draft))
@@ -49,7 +62,14 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     title: 'set the organization, number and owner of a case by naming them',
     control: goodDraft,
     async attack({ api, a, b }) {
-      const answer = await open(api, b.admin, { ...draft, organizationId: a.id, organization_id: a.id, number: 1, phase: 'closed', openedBy: 'Somebody' })
+      const answer = await open(api, b.admin, {
+        ...draft,
+        organizationId: a.id,
+        organization_id: a.id,
+        number: 1,
+        phase: 'closed',
+        openedBy: 'Somebody',
+      })
       if (!isSuccess(answer)) return refused(answer, 'bad_request')
       const made = bodyOf<{ id: string; phase: string }>(answer)
       const inA = await api.get(`/api/v1/cases/${made.id}`, bearer(a.admin))
@@ -62,14 +82,19 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     actor,
     requirement: 'NET-5',
     title: 'break out of a search into SQL',
-    control: async ({ api, a }) => contains(await api.get(`/api/v1/cases?search=${a.secret}`, bearer(a.admin)), a.secret, 'the case'),
+    control: async ({ api, a }) =>
+      contains(await api.get(`/api/v1/cases?search=${a.secret}`, bearer(a.admin)), a.secret, 'the case'),
     async attack({ api, a, b }) {
       for (const words of ["%' or 1=1 --", `' union select * from redoubt.cases --`, '%', '_']) {
         const answer = await api.get(`/api/v1/cases?limit=200&search=${encodeURIComponent(words)}`, bearer(b.admin))
         if (answer.text.includes(a.secret)) return `search=${words} found A’s case`
         if (!isSuccess(answer)) throw new Error(refusalOf(answer))
       }
-      return withheld(await api.get('/api/v1/cases?limit=200', bearer(b.admin)), a.secret, 'A’s case, for any of 4 searches')
+      return withheld(
+        await api.get('/api/v1/cases?limit=200', bearer(b.admin)),
+        a.secret,
+        'A’s case, for any of 4 searches',
+      )
     },
   }),
   attack({
@@ -84,7 +109,11 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     },
     async attack({ api, a }) {
       let last: Answer | undefined
-      for (const cursor of ["';drop table redoubt.cases;--", Buffer.from('[1,2]').toString('base64url'), '9'.repeat(390)]) {
+      for (const cursor of [
+        "';drop table redoubt.cases;--",
+        Buffer.from('[1,2]').toString('base64url'),
+        '9'.repeat(390),
+      ]) {
         last = await api.get(`/api/v1/cases?cursor=${encodeURIComponent(cursor)}`, bearer(a.admin))
         if (last.code !== 'bad_request') return refused(last, 'bad_request')
       }
@@ -117,7 +146,10 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     async attack({ api, a }) {
       const answers: string[] = []
       for (const method of ['TRACE', 'PUT', 'CONNECT', 'PROPFIND']) {
-        const status = await statusOfRaw(api, `${method} /api/v1/cases/${a.caseId} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${a.admin.access}\r\nConnection: close\r\n\r\n`)
+        const status = await statusOfRaw(
+          api,
+          `${method} /api/v1/cases/${a.caseId} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${a.admin.access}\r\nConnection: close\r\n\r\n`,
+        )
         if (status !== null && status < 400) return `${method}: ${status}`
         answers.push(`${method} ${status ?? 'cut off'}`)
       }
@@ -151,7 +183,11 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     title: 'put a host of one’s own into an invitation’s link (Host header)',
     control: async ({ api, a }) => contains(await invite(api, a.admin, {}), '/invitation?token=', 'the link'),
     attack: async ({ api, a }) =>
-      withheld(await invite(api, a.admin, { host: 'hostile.example', 'x-forwarded-host': 'hostile.example' }), 'hostile.example/', 'a link to the attacker’s host'),
+      withheld(
+        await invite(api, a.admin, { host: 'hostile.example', 'x-forwarded-host': 'hostile.example' }),
+        'hostile.example/',
+        'a link to the attacker’s host',
+      ),
   }),
   attack({
     id: 'input.request-id',
@@ -165,7 +201,12 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     },
     async attack({ api, a }) {
       const wanted = '00000000-0000-4000-8000-00000000d811'
-      const answer = await api.send({ method: 'GET', path: '/api/v1/auth/me', as: bearer(a.admin), headers: { 'x-request-id': wanted, 'request-id': wanted } })
+      const answer = await api.send({
+        method: 'GET',
+        path: '/api/v1/auth/me',
+        as: bearer(a.admin),
+        headers: { 'x-request-id': wanted, 'request-id': wanted },
+      })
       if (answer.headers['x-request-id'] === wanted) return 'the answer carries the chosen id'
       throw new Stopped(`the answer carries ${String(answer.headers['x-request-id'])}`)
     },
@@ -176,13 +217,14 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
     requirement: 'RL-2',
     title: 'escape the sign-in limit with made-up X-Forwarded-For addresses',
     control: async ({ web }) => {
-      const answer = await guessFrom(web, 'forwarded-control@people.example', 1)
+      const answer = await guessFrom(web, `${newSecret('nobody')}@people.example`, 1)
       if (answer.code === 'unauthenticated') return 'the first guess is answered'
       throw new NotShown(refusalOf(answer))
     },
     async attack({ web }) {
+      const email = `${newSecret('nobody')}@people.example`
       for (let tried = 1; tried <= 60; tried++) {
-        const answer = await guessFrom(web, 'forwarded@people.example', tried)
+        const answer = await guessFrom(web, email, tried)
         if (answer.code === 'rate_limited') throw new Stopped(`guess ${tried}: ${refusalOf(answer)}`)
       }
       return 'sixty guesses from as many “addresses” were answered'
@@ -204,20 +246,39 @@ export const poisonedInputAttacks: readonly AnyAttack[] = [
 ]
 
 const invite = (api: Door, by: Person, headers: Readonly<Record<string, string>>) =>
-  api.send({ method: 'POST', path: '/api/v1/invitations', as: bearer(by), headers, body: { email: 'host-header@people.example', role: 'viewer' } })
+  api.send({
+    method: 'POST',
+    path: '/api/v1/invitations',
+    as: bearer(by),
+    headers,
+    body: { email: 'host-header@people.example', role: 'viewer' },
+  })
 
 const guessFrom = (web: Door, email: string, from: number) =>
   web.send({
     method: 'POST',
     path: '/trpc/auth.signIn',
-    headers: { 'redoubt-csrf': '1', 'x-forwarded-for': `203.0.113.${from}`, forwarded: `for=203.0.113.${from}`, 'x-real-ip': `203.0.113.${from}` },
+    headers: {
+      'redoubt-csrf': '1',
+      'x-forwarded-for': `203.0.113.${from}`,
+      forwarded: `for=203.0.113.${from}`,
+      'x-real-ip': `203.0.113.${from}`,
+    },
     body: { email, password: `guess ${from}` },
+    feelsLimits: true,
   })
 
 function batch(web: Door, by: Person, calls: number): Promise<Answer> {
   const names = Array.from({ length: calls }, () => 'auth.me').join(',')
-  const input = encodeURIComponent(JSON.stringify(Object.fromEntries(Array.from({ length: calls }, (_, at) => [at, {}]))))
-  return web.send({ method: 'GET', path: `/trpc/${names}?batch=1&input=${input}`, as: { cookie: by.cookie }, headers: { 'redoubt-csrf': '1' } })
+  const input = encodeURIComponent(
+    JSON.stringify(Object.fromEntries(Array.from({ length: calls }, (_, at) => [at, {}]))),
+  )
+  return web.send({
+    method: 'GET',
+    path: `/trpc/${names}?batch=1&input=${input}`,
+    as: { cookie: by.cookie },
+    headers: { 'redoubt-csrf': '1' },
+  })
 }
 
 /** The status of the last answer to bytes sent as they are; null when the connection is cut without one. */

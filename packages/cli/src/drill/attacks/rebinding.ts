@@ -14,7 +14,15 @@ const host = 'rebound.example'
 const calling = ({ port }: Listener, allowPrivate: boolean): Partial<Plan> => ({
   egress: [{ host, port, allowPrivate }],
   steps: [
-    { id: 'fetch', type: 'http.request', method: 'GET', url: `http://${host}:${port}/inside`, headers: {}, expect: { status: [200] }, timeoutMs: 2000 },
+    {
+      id: 'fetch',
+      type: 'http.request',
+      method: 'GET',
+      url: `http://${host}:${port}/inside`,
+      headers: {},
+      expect: { status: [200] },
+      timeoutMs: 2000,
+    },
   ],
 })
 
@@ -30,7 +38,8 @@ async function withListener<T>(use: (listener: Listener) => Promise<T>): Promise
 const reachedByName = (terrain: Parameters<typeof runWithResolver>[0]): Promise<string> =>
   withListener(async (inside) => {
     const report = await runWithResolver(terrain, calling(inside, true), () => ['127.0.0.1'])
-    if (inside.reached.length === 0) throw new NotShown(`with a rule that allows it, the name does not lead there: ${report.status}`)
+    if (inside.reached.length === 0)
+      throw new NotShown(`with a rule that allows it, the name does not lead there: ${report.status}`)
     return 'with a rule that allows private addresses the name leads inside'
   })
 
@@ -47,7 +56,8 @@ export const rebindingAttacks: readonly AnyAttack[] = [
         const report = await runWithResolver(t, calling(inside, false), () => ['9.9.9.9', '127.0.0.1'])
         if (inside.reached.length > 0) return 'the inside was reached'
         const error = report.steps[0]?.error
-        if (error?.code !== 'egress_address') throw new Error(`the run ${report.status}: ${error?.code} ${error?.message}`)
+        if (error?.code !== 'egress_address')
+          throw new Error(`the run ${report.status}: ${error?.code} ${error?.message}`)
         throw new Stopped(`${error.code}: ${error.message}`)
       }),
   }),
@@ -66,7 +76,8 @@ export const rebindingAttacks: readonly AnyAttack[] = [
         const report = await runWithResolver(t, calling(inside, true), () => answers[asked++] ?? ['127.0.0.1'])
         if (inside.reached.length > 0) return `the second answer was used; the name was asked ${asked} times`
         const error = report.steps[0]?.error
-        if (asked !== 1 || error?.code !== 'connection') throw new Error(`asked ${asked} times; ${error?.code} ${error?.message}`)
+        if (asked !== 1 || error?.code !== 'connection')
+          throw new Error(`asked ${asked} times; ${error?.code} ${error?.message}`)
         throw new Stopped(`asked once, called where it was judged: ${error.message}`)
       }),
   }),

@@ -31,7 +31,10 @@ const decide = ({ api }: Responding, { id }: EndedRun, stepId: string, as: Recor
   api.post(`/api/v1/runs/${id}/decision`, { stepId, decision: 'approve' }, as)
 
 /** Carries a waiting run on with an approval that nobody gave, in a plan signed with the stolen key. */
-async function carriedOn(t: Responding, forge: (plan: Plan, right: string) => { stepId: string; statement: string }): Promise<EndedRun> {
+async function carriedOn(
+  t: Responding,
+  forge: (plan: Plan, right: string) => { stepId: string; statement: string },
+): Promise<EndedRun> {
   const run = await t.responder.run(waitsThenTells)
   const signed = JSON.parse(run.canonicalPlan ?? '{}') as Plan
   const { playbook, runId } = signed
@@ -55,7 +58,14 @@ const waitingFor = (t: Responding, { id }: EndedRun, stepId: string | undefined)
 
 /** The platform takes reports on plans of its own alone: whoever has its key and its database could write one there. */
 async function known(t: Responding, plan: Plan): Promise<void> {
-  const values = [plan.organizationId, plan.planId, plan.runId, canonicalJson(plan), canonicalSha256(plan), planKey(t).kid]
+  const values = [
+    plan.organizationId,
+    plan.planId,
+    plan.runId,
+    canonicalJson(plan),
+    canonicalSha256(plan),
+    planKey(t).kid,
+  ]
   await t.database.superuser((client) =>
     client.query(
       `insert into redoubt.plans (organization_id, id, run_id, canonical, sha256, key_id, issued_at, expires_at)
@@ -90,11 +100,28 @@ const forgedApproval = (id: string, title: string, forge: Parameters<typeof carr
 
 /** A report as a runner sends it. */
 function report(api: Door, by: RunnerKey, organizationId: string, body: object, sent: object = body) {
-  const grant = { runnerId: by.id, organizationId, tokenId: randomUUID(), body: Buffer.from(JSON.stringify(body)), now: new Date() }
+  const grant = {
+    runnerId: by.id,
+    organizationId,
+    tokenId: randomUUID(),
+    body: Buffer.from(JSON.stringify(body)),
+    now: new Date(),
+  }
   const token = signRunnerToken(grant, by.key)
-  return api.send({ method: 'POST', path: '/api/v1/runner/reports', headers: { authorization: `Runner ${token}` }, body: sent })
+  return api.send({
+    method: 'POST',
+    path: '/api/v1/runner/reports',
+    headers: { authorization: `Runner ${token}` },
+    body: sent,
+  })
 }
-const failed = ({ id, plans }: EndedRun, sequence = 100) => ({ runId: id, planId: plans.at(-1)?.id, sequence, status: 'failed', steps: [] })
+const failed = ({ id, plans }: EndedRun, sequence = 100) => ({
+  runId: id,
+  planId: plans.at(-1)?.id,
+  sequence,
+  status: 'failed',
+  steps: [],
+})
 const ownReport = async (t: Responding): Promise<string> => {
   const run = await t.responder.run(waitsThenTells)
   return passed(await report(t.api, t.runnerKeys.a, t.a.id, failed(run)), 'by the runner of the run')
@@ -103,28 +130,47 @@ const ownReport = async (t: Responding): Promise<string> => {
 export const responseAttacks: readonly AnyAttack[] = [
   forgedApproval('forged', 'carry a run on with an approval of words nobody was shown', ({ runId, playbook }) => ({
     stepId: 'ok',
-    statement: approvalStatement({ runId, stepId: 'ok', playbookSha256: playbook.sha256, prompt: 'Something harmless?' }),
+    statement: approvalStatement({
+      runId,
+      stepId: 'ok',
+      playbookSha256: playbook.sha256,
+      prompt: 'Something harmless?',
+    }),
   })),
   forgedApproval('other-run', 'carry it on with the approval of another run', ({ playbook }) => ({
     stepId: 'ok',
-    statement: approvalStatement({ runId: randomUUID(), stepId: 'ok', playbookSha256: playbook.sha256, prompt: 'Go on?' }),
+    statement: approvalStatement({
+      runId: randomUUID(),
+      stepId: 'ok',
+      playbookSha256: playbook.sha256,
+      prompt: 'Go on?',
+    }),
   })),
   forgedApproval('other-step', 'carry it on with the approval of another step', ({ runId, playbook }) => ({
     stepId: 'ok',
     statement: approvalStatement({ runId, stepId: 'again', playbookSha256: playbook.sha256, prompt: 'Go on?' }),
   })),
-  forgedApproval('other-playbook', 'carry it on with the approval of the playbook as it was before a change', ({ runId }) => ({
-    stepId: 'ok',
-    statement: approvalStatement({ runId, stepId: 'ok', playbookSha256: 'f'.repeat(64), prompt: 'Go on?' }),
-  })),
+  forgedApproval(
+    'other-playbook',
+    'carry it on with the approval of the playbook as it was before a change',
+    ({ runId }) => ({
+      stepId: 'ok',
+      statement: approvalStatement({ runId, stepId: 'ok', playbookSha256: 'f'.repeat(64), prompt: 'Go on?' }),
+    }),
+  ),
   attack({
     id: 'approval.below-role',
     actor,
     requirement: 'PLAN-2',
     title: 'approve a step that asks for a moderator, as a user',
     needs,
-    control: async (t) => passed(await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.people.moderator)), 'as a moderator'),
-    attack: async (t) => refused(await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.people.user)), 'forbidden'),
+    control: async (t) =>
+      passed(
+        await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.people.moderator)),
+        'as a moderator',
+      ),
+    attack: async (t) =>
+      refused(await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.people.user)), 'forbidden'),
   }),
   attack({
     id: 'approval.other-tenant',
@@ -132,8 +178,13 @@ export const responseAttacks: readonly AnyAttack[] = [
     requirement: 'TEN-5',
     title: 'approve a waiting step of A, as B’s admin',
     needs,
-    control: async (t) => passed(await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.people.moderator)), 'as A’s moderator'),
-    attack: async (t) => refused(await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.b.admin)), 'not_found'),
+    control: async (t) =>
+      passed(
+        await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.people.moderator)),
+        'as A’s moderator',
+      ),
+    attack: async (t) =>
+      refused(await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.b.admin)), 'not_found'),
   }),
   attack({
     id: 'approval.ahead',
@@ -141,8 +192,15 @@ export const responseAttacks: readonly AnyAttack[] = [
     requirement: 'PLAN-2',
     title: 'approve a step before the run asks, unseen',
     needs,
-    control: async (t) => passed(await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.a.admin)), 'the step it asks for'),
-    attack: async (t) => refused(await decide(t, await t.responder.run(waitsThenTells), 'again', bearer(t.a.admin)), 'conflict', 'not_found', 'bad_request'),
+    control: async (t) =>
+      passed(await decide(t, await t.responder.run(waitsThenTells), 'ok', bearer(t.a.admin)), 'the step it asks for'),
+    attack: async (t) =>
+      refused(
+        await decide(t, await t.responder.run(waitsThenTells), 'again', bearer(t.a.admin)),
+        'conflict',
+        'not_found',
+        'bad_request',
+      ),
   }),
   attack({
     id: 'report.other-tenant',
@@ -151,7 +209,8 @@ export const responseAttacks: readonly AnyAttack[] = [
     title: 'report on a run of A, as B’s runner',
     needs,
     control: ownReport,
-    attack: async (t) => refused(await report(t.api, t.runnerKeys.b, t.b.id, failed(await t.responder.run(waitsThenTells))), 'not_found'),
+    attack: async (t) =>
+      refused(await report(t.api, t.runnerKeys.b, t.b.id, failed(await t.responder.run(waitsThenTells))), 'not_found'),
   }),
   attack({
     id: 'report.claimed-tenant',
@@ -162,7 +221,12 @@ export const responseAttacks: readonly AnyAttack[] = [
     control: ownReport,
     attack: async (t) =>
       refused(
-        await report(t.api, { ...t.runnerKeys.b, id: t.runnerKeys.a.id }, t.a.id, failed(await t.responder.run(waitsThenTells))),
+        await report(
+          t.api,
+          { ...t.runnerKeys.b, id: t.runnerKeys.a.id },
+          t.a.id,
+          failed(await t.responder.run(waitsThenTells)),
+        ),
         'unauthenticated',
       ),
   }),
@@ -175,7 +239,10 @@ export const responseAttacks: readonly AnyAttack[] = [
     control: ownReport,
     async attack(t) {
       const body = failed(await t.responder.run(waitsThenTells))
-      return refused(await report(t.api, t.runnerKeys.a, t.a.id, body, { ...body, status: 'succeeded' }), 'unauthenticated')
+      return refused(
+        await report(t.api, t.runnerKeys.a, t.a.id, body, { ...body, status: 'succeeded' }),
+        'unauthenticated',
+      )
     },
   }),
   attack({
@@ -214,7 +281,15 @@ export const responseAttacks: readonly AnyAttack[] = [
     async attack(t) {
       const run = await t.responder.run(waitsThenTells)
       const at = new Date().toISOString()
-      const passedStep = (stepId: string) => ({ stepId, type: 'wait-for-approval', status: 'succeeded', startedAt: at, endedAt: at, summary: 'approved', outputSha256: null })
+      const passedStep = (stepId: string) => ({
+        stepId,
+        type: 'wait-for-approval',
+        status: 'succeeded',
+        startedAt: at,
+        endedAt: at,
+        summary: 'approved',
+        outputSha256: null,
+      })
       const body = { ...failed(run), status: 'succeeded', steps: [passedStep('ok'), passedStep('again')] }
       bodyOf(await report(t.api, t.runnerKeys.a, t.a.id, body))
       const { state, failure } = bodyOf<EndedRun>(await t.api.get(`/api/v1/runs/${run.id}`, bearer(t.a.admin)))

@@ -39,11 +39,17 @@ const forged = (id: string, role: ServiceRole, title: string, forgery: () => Con
 
 export const sqlContextAttacks: readonly AnyAttack[] = [
   ...serviceRoles.map((role) =>
-    forged(`forged-${role.replace('redoubt_', '')}`, role, 'make a context for A with a key of one’s own', () => ({ key: randomBytes(32) })),
+    forged(`forged-${role.replace('redoubt_', '')}`, role, 'make a context for A with a key of one’s own', () => ({
+      key: randomBytes(32),
+    })),
   ),
-  forged('other-role', 'redoubt_web', 'use a context that ingestion’s key made', () => ({ keyOf: 'redoubt_ingestion' })),
+  forged('other-role', 'redoubt_web', 'use a context that ingestion’s key made', () => ({
+    keyOf: 'redoubt_ingestion',
+  })),
   forged('replayed', 'redoubt_api', 'replay a context of A from another connection', () => ({ backendPid: 1 })),
-  forged('expired', 'redoubt_api', 'use a context of A that expired a minute ago', () => ({ expiresAt: new Date(Date.now() - 60_000) })),
+  forged('expired', 'redoubt_api', 'use a context of A that expired a minute ago', () => ({
+    expiresAt: new Date(Date.now() - 60_000),
+  })),
   attack({
     id: 'sql.context-altered',
     actor,
@@ -51,7 +57,11 @@ export const sqlContextAttacks: readonly AnyAttack[] = [
     title: 'redoubt_api: put A’s id into the good context of B',
     needs,
     async control(t) {
-      const outcome = await t.database.injected('redoubt_api', adminOf(t.a), `select id from redoubt.cases where organization_id = '${t.a.id}'`)
+      const outcome = await t.database.injected(
+        'redoubt_api',
+        adminOf(t.a),
+        `select id from redoubt.cases where organization_id = '${t.a.id}'`,
+      )
       if (rows(outcome) === null) throw new NotShown(saidBy(outcome))
       return `${rows(outcome)} with a good context for A`
     },
@@ -73,7 +83,12 @@ export const sqlContextAttacks: readonly AnyAttack[] = [
       return 'a good context of an admin says admin'
     },
     async attack(t) {
-      const viewer = { kind: 'user' as const, organizationId: t.a.id, userId: t.people.viewer.userId, role: 'viewer' as const }
+      const viewer = {
+        kind: 'user' as const,
+        organizationId: t.a.id,
+        userId: t.people.viewer.userId,
+        role: 'viewer' as const,
+      }
       const statements = `select set_config('app.context', replace(current_setting('app.context'), 'viewer', 'admin'), true); select redoubt.role() as role`
       return judged(await t.database.injected('redoubt_api', viewer, statements), rows, t)
     },
@@ -87,7 +102,9 @@ export const sqlContextAttacks: readonly AnyAttack[] = [
     async control(t) {
       const secret = newSecret('notice')
       const heard = await overheard(t, secret, async () => {
-        await t.database.superuser((client) => client.query(`select pg_notify('redoubt_live', $1)`, [JSON.stringify({ title: secret })]))
+        await t.database.superuser((client) =>
+          client.query(`select pg_notify('redoubt_live', $1)`, [JSON.stringify({ title: secret })]),
+        )
       })
       if (!heard.told) throw new NotShown('a notice with a title in it was not heard')
       return 'a notice with a title in it would be heard'
@@ -138,7 +155,11 @@ async function seenInActivity(t: Inside, secret: string): Promise<boolean> {
   return outcome.rows.length > 0
 }
 
-async function overheard(t: Inside, secret: string, act: () => Promise<void>): Promise<{ told: boolean; notices: number }> {
+async function overheard(
+  t: Inside,
+  secret: string,
+  act: () => Promise<void>,
+): Promise<{ told: boolean; notices: number }> {
   return withClient(t.database.loginOf('redoubt_ingestion'), async (client) => {
     const payloads: string[] = []
     client.on('notification', ({ payload }) => payloads.push(payload ?? ''))

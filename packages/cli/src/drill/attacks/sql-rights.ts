@@ -26,7 +26,10 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     requirement: 'SVC-2',
     title: 'read password hashes',
     statements: () => 'select password_hash from redoubt.credentials',
-    lift: [grant('select', 'redoubt.credentials', 'redoubt_ingestion'), 'alter table redoubt.credentials disable row level security'],
+    lift: [
+      grant('select', 'redoubt.credentials', 'redoubt_ingestion'),
+      'alter table redoubt.credentials disable row level security',
+    ],
   }),
   sqlAttack({
     id: 'ingestion.cases',
@@ -42,7 +45,10 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     requirement: 'SVC-2',
     title: 'read password hashes',
     statements: () => 'select password_hash from redoubt.credentials',
-    lift: [grant('select', 'redoubt.credentials', 'redoubt_worker'), 'alter table redoubt.credentials disable row level security'],
+    lift: [
+      grant('select', 'redoubt.credentials', 'redoubt_worker'),
+      'alter table redoubt.credentials disable row level security',
+    ],
   }),
   sqlAttack({
     id: 'workflow.approve',
@@ -50,7 +56,10 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     requirement: 'PLAN-2',
     title: 'approve a waiting step by itself',
     as: ({ a }) => ({ kind: 'service', organizationId: a.id, service: 'workflow-processor' }),
-    statements: ({ a, people }) => `insert into redoubt.approvals (organization_id, run_id, step_id, user_id, at, decision, statement)
+    statements: ({
+      a,
+      people,
+    }) => `insert into redoubt.approvals (organization_id, run_id, step_id, user_id, at, decision, statement)
       values ('${a.id}', '${people.red.runId}', 'ok', '${a.admin.userId}', now(), 'approved', 'forged')`,
     lift: [grant('insert', 'redoubt.approvals', 'redoubt_workflow')],
     gain: changed,
@@ -61,7 +70,10 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     requirement: 'SVC-2',
     title: 'write a plan, which the workflow-processor alone does',
     as: ofA,
-    statements: ({ a, people }) => `insert into redoubt.plans (organization_id, id, run_id, canonical, sha256, key_id, issued_at, expires_at)
+    statements: ({
+      a,
+      people,
+    }) => `insert into redoubt.plans (organization_id, id, run_id, canonical, sha256, key_id, issued_at, expires_at)
       values ('${a.id}', gen_random_uuid(), '${people.red.runId}', '{}', '', '', now(), now())`,
     lift: [grant('insert', 'redoubt.plans', 'redoubt_api'), 'alter table redoubt.plans disable row level security'],
     gain: changed,
@@ -176,7 +188,8 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-2',
     title: 'put a function of one’s own in the place of the context check (search path)',
-    statements: () => `create function redoubt.organization(int default 0) returns uuid language sql as 'select null::uuid'`,
+    statements: () =>
+      `create function redoubt.organization(int default 0) returns uuid language sql as 'select null::uuid'`,
     lift: [grant('create', 'schema redoubt', 'redoubt_api')],
     gain: done,
   }),
@@ -221,7 +234,10 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     requirement: 'ZT-3',
     title: 'read a file of the database’s machine (lo_import)',
     statements: () => `select lo_import('/etc/hostname') as content`,
-    lift: ['grant pg_read_server_files to redoubt_worker', 'grant execute on function lo_import(text) to redoubt_worker'],
+    lift: [
+      'grant pg_read_server_files to redoubt_worker',
+      'grant execute on function lo_import(text) to redoubt_worker',
+    ],
   }),
   sqlAttack({
     id: 'workflow.role-password',
@@ -236,7 +252,8 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     role: 'redoubt_ingestion',
     requirement: 'SVC-2',
     title: 'read or plant jobs in the queue directly',
-    statements: () => `select graphile_worker.add_job('runs.push', '{"organizationId":"00000000-0000-4000-8000-000000000000"}') is not null as planted`,
+    statements: () =>
+      `select graphile_worker.add_job('runs.push', '{"organizationId":"00000000-0000-4000-8000-000000000000"}') is not null as planted`,
     lift: ['grant usage on schema graphile_worker to redoubt_ingestion', 'alter role redoubt_ingestion superuser'],
   }),
   sqlAttack({

@@ -5,8 +5,11 @@ import { changed, type Inside, rows, type SqlAttack, sqlAttack } from '../sql.ts
 /* What is another tenant's, and what is RED, under row security: the SQL runs inside a transaction of B, or of an
  * uninvited member of A, as if it had been injected there. */
 
-const openTable = (...tables: string[]) => tables.map((table) => `alter table redoubt.${table} disable row level security`)
-const service = (name: string) => ({ b }: Inside) => ({ kind: 'service' as const, organizationId: b.id, service: name })
+const openTable = (...tables: string[]) =>
+  tables.map((table) => `alter table redoubt.${table} disable row level security`)
+const service =
+  (name: string) =>
+  ({ b }: Inside) => ({ kind: 'service' as const, organizationId: b.id, service: name })
 
 /** Each service reads the table it lives on, across tenants: with a context of B, and with none at all. */
 const readable: readonly { role: ServiceRole; table: string; as?: SqlAttack['as'] }[] = [
@@ -38,7 +41,12 @@ const crossTenant = readable.flatMap(({ role, table, as }): AnyAttack[] => {
   ]
 })
 
-const uninvited = ({ a, people }: Inside) => ({ kind: 'user' as const, organizationId: a.id, userId: people.user.userId, role: 'user' as const })
+const uninvited = ({ a, people }: Inside) => ({
+  kind: 'user' as const,
+  organizationId: a.id,
+  userId: people.user.userId,
+  role: 'user' as const,
+})
 const moreThanSeen: SqlAttack['gain'] = ({ results, count }) => {
   const seen = Number(results[0]?.rows[0]?.['seen'] ?? 0)
   return count > seen ? `${count} rows changed, of which ${seen} are visible` : null
@@ -61,7 +69,10 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'write a line into the timeline of A’s case',
-    statements: ({ a, b }) => `insert into redoubt.case_timeline (organization_id, case_id, at, kind, actor_kind, actor_id, actor_name, text)
+    statements: ({
+      a,
+      b,
+    }) => `insert into redoubt.case_timeline (organization_id, case_id, at, kind, actor_kind, actor_id, actor_name, text)
       values ('${a.id}', '${a.caseId}', now(), 'comment', 'person', '${b.admin.userId}', 'Mallory', 'was here')`,
     lift: openTable('case_timeline', 'cases'),
     gain: changed,
@@ -71,7 +82,8 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'move a row of B into A',
-    statements: ({ a, b }) => `update redoubt.counters set organization_id = '${a.id}', name = 'planted' where organization_id = '${b.id}'`,
+    statements: ({ a, b }) =>
+      `update redoubt.counters set organization_id = '${a.id}', name = 'planted' where organization_id = '${b.id}'`,
     lift: openTable('counters'),
     gain: changed,
   }),
@@ -80,7 +92,9 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'reach A’s source through ON CONFLICT DO UPDATE',
-    statements: ({ a }) => `insert into redoubt.sources (organization_id, name, slug, type, tlp, token_hash, webhook_secret, created_at)
+    statements: ({
+      a,
+    }) => `insert into redoubt.sources (organization_id, name, slug, type, tlp, token_hash, webhook_secret, created_at)
       values ('${a.id}', 'x', '${a.secret.slice(0, 48)}', 'generic', 'AMBER', 'x', '', now())
       on conflict (organization_id, slug) do update set token_hash = 'mine' returning id`,
     lift: openTable('sources'),
@@ -90,7 +104,8 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'hang a task of B onto A’s case through its foreign key',
-    statements: ({ a, b }) => `insert into redoubt.case_tasks (organization_id, case_id, title, created_at) values ('${b.id}', '${a.caseId}', 'x', now())`,
+    statements: ({ a, b }) =>
+      `insert into redoubt.case_tasks (organization_id, case_id, title, created_at) values ('${b.id}', '${a.caseId}', 'x', now())`,
     lift: [
       ...openTable('case_tasks'),
       'alter table redoubt.case_tasks drop constraint case_tasks_organization_id_case_id_fkey',
@@ -112,17 +127,20 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'read A’s titles in the planner’s statistics',
-    statements: () => `select tablename, attname, coalesce(most_common_vals::text, '') || coalesce(histogram_bounds::text, '') as held
+    statements:
+      () => `select tablename, attname, coalesce(most_common_vals::text, '') || coalesce(histogram_bounds::text, '') as held
       from pg_stats where schemaname = 'redoubt' and tablename in ('cases', 'sources')`,
     lift: [...openTable('cases', 'sources'), 'analyze redoubt.cases', 'analyze redoubt.sources'],
-    gain: ({ rows }, { a }) => (rows.some(({ held }) => String(held).includes(a.secret)) ? `a title of A among ${rows.length} columns` : null),
+    gain: ({ rows }, { a }) =>
+      rows.some(({ held }) => String(held).includes(a.secret)) ? `a title of A among ${rows.length} columns` : null,
   }),
   sqlAttack({
     id: 'api.explain',
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'read A’s rows through EXPLAIN ANALYZE',
-    statements: ({ a }) => `explain (analyze, costs off, timing off, summary off, format json) select * from redoubt.cases where organization_id = '${a.id}'`,
+    statements: ({ a }) =>
+      `explain (analyze, costs off, timing off, summary off, format json) select * from redoubt.cases where organization_id = '${a.id}'`,
     lift: openTable('cases'),
     gain: ({ rows }) => {
       const [{ Plan }] = (rows[0]?.['QUERY PLAN'] ?? [{ Plan: {} }]) as [{ Plan: Record<string, number> }]
@@ -150,7 +168,8 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'TEN-1',
     title: 'make B’s admin a member of A',
-    statements: ({ a, b }) => `insert into redoubt.memberships (organization_id, user_id, role, created_at) values ('${a.id}', '${b.admin.userId}', 'admin', now())`,
+    statements: ({ a, b }) =>
+      `insert into redoubt.memberships (organization_id, user_id, role, created_at) values ('${a.id}', '${b.admin.userId}', 'admin', now())`,
     lift: openTable('memberships'),
     gain: changed,
   }),
@@ -179,7 +198,8 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     requirement: 'TLP-2',
     title: 'name oneself on a RED case',
     as: uninvited,
-    statements: ({ a, people }) => `insert into redoubt.case_recipients (organization_id, case_id, user_id) values ('${a.id}', '${people.red.caseId}', '${people.user.userId}')`,
+    statements: ({ a, people }) =>
+      `insert into redoubt.case_recipients (organization_id, case_id, user_id) values ('${a.id}', '${people.red.caseId}', '${people.user.userId}')`,
     lift: ['drop policy audience_insert on redoubt.case_recipients'],
     gain: changed,
   }),
@@ -198,7 +218,8 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     requirement: 'TLP-2',
     title: 'lift the restriction of a RED case’s alerts',
     as: uninvited,
-    statements: ({ people }) => `update redoubt.alerts set restricted_case = null; select 1 from redoubt.alerts where id = '${people.red.alertId}'`,
+    statements: ({ people }) =>
+      `update redoubt.alerts set restricted_case = null; select 1 from redoubt.alerts where id = '${people.red.alertId}'`,
     lift: ['drop policy audience on redoubt.alerts', 'drop policy audience_update on redoubt.alerts'],
     gain: rows,
   }),
@@ -208,7 +229,9 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     requirement: 'TEN-5',
     title: 'enqueue a job in the name of A',
     as: service('worker'),
-    statements: ({ a }) => `select redoubt.enqueue('alerts.enrich', '{"organizationId":"${a.id}","alertIds":["drill"]}');
+    statements: ({
+      a,
+    }) => `select redoubt.enqueue('alerts.enrich', '{"organizationId":"${a.id}","alertIds":["drill"]}');
       select payload from graphile_worker._private_jobs where payload::jsonb @> '{"organizationId":"${a.id}","alertIds":["drill"]}'`,
     lift: [
       `create or replace function redoubt.enqueue(task text, payload jsonb, run_at timestamptz default null, job_key text default null) returns void
@@ -231,10 +254,12 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'AUD-1',
     title: 'forge an event in A’s audit log',
-    statements: ({ a, b }) => `insert into redoubt.audit_events (organization_id, at, actor_kind, actor_id, actor_name, action, outcome)
+    statements: ({
+      a,
+      b,
+    }) => `insert into redoubt.audit_events (organization_id, at, actor_kind, actor_id, actor_name, action, outcome)
       values ('${a.id}', now(), 'person', '${b.admin.userId}', 'Mallory', 'case.closed', 'allowed')`,
     lift: openTable('audit_events', 'audit_unsealed'),
     gain: changed,
   }),
 ]
-

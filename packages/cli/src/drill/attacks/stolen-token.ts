@@ -15,7 +15,8 @@ async function refusedWithinASecond(ask: () => ReturnType<typeof me>): Promise<s
   let last = await ask()
   while (last.code === null && performance.now() - began < 1000) last = await ask()
   const ms = Math.round(performance.now() - began)
-  if (last.code === 'unauthenticated' || last.code === 'forbidden') throw new Stopped(`${refusalOf(last)}, after ${ms} ms`)
+  if (last.code === 'unauthenticated' || last.code === 'forbidden')
+    throw new Stopped(`${refusalOf(last)}, after ${ms} ms`)
   return `${last.asked} still went through after ${ms} ms`
 }
 
@@ -150,7 +151,8 @@ export const stolenTokenAttacks: readonly AnyAttack[] = [
     requirement: 'ZT-1',
     title: 'read with a good access token after its person was removed',
     needs: ['people'],
-    control: async ({ web, api, a }) => passed(await api.get('/api/v1/cases', bearer(await leaver(web, api, a.admin))), 'as a member'),
+    control: async ({ web, api, a }) =>
+      passed(await api.get('/api/v1/cases', bearer(await leaver(web, api, a.admin))), 'as a member'),
     async attack({ web, api, a }) {
       const person = await leaver(web, api, a.admin)
       bodyOf(await api.get('/api/v1/cases', bearer(person)))
@@ -170,7 +172,12 @@ export const stolenTokenAttacks: readonly AnyAttack[] = [
     async attack({ web, api, a }) {
       const person = await leaver(web, api, a.admin)
       bodyOf(await openAs(api, person))
-      const lowered = { method: 'PATCH', path: `/api/v1/members/${person.userId}`, body: { role: 'viewer' }, as: bearer(a.admin) }
+      const lowered = {
+        method: 'PATCH',
+        path: `/api/v1/members/${person.userId}`,
+        body: { role: 'viewer' },
+        as: bearer(a.admin),
+      }
       bodyOf(await api.send(lowered))
       return refusedWithinASecond(() => openAs(api, person))
     },
@@ -181,7 +188,10 @@ export const stolenTokenAttacks: readonly AnyAttack[] = [
     requirement: 'TEN-2',
     title: 'take a stolen token of B into A by naming A in the header',
     control: async ({ api, b }) =>
-      passed(await api.get('/api/v1/organization', { ...bearer(b.admin), 'redoubt-organization': b.id }), 'naming its own'),
+      passed(
+        await api.get('/api/v1/organization', { ...bearer(b.admin), 'redoubt-organization': b.id }),
+        'naming its own',
+      ),
     attack: async ({ api, a, b }) =>
       refused(await api.get('/api/v1/organization', { ...bearer(b.admin), 'redoubt-organization': a.id }), 'forbidden'),
   }),
@@ -195,4 +205,8 @@ async function leaver(web: Door, api: Door, admin: Person): Promise<Person> {
 }
 
 const openAs = (api: Door, person: Person) =>
-  api.post('/api/v1/cases', { title: 'Redoubt drill: opened with an old token', severity: 'informational' }, bearer(person))
+  api.post(
+    '/api/v1/cases',
+    { title: 'Redoubt drill: opened with an old token', severity: 'informational' },
+    bearer(person),
+  )

@@ -1,6 +1,6 @@
 import { contract, type OpSpec } from '@redoubt/contract'
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
-import { type Answer, bodyOf, contains, passed, type Proof, refusalOf, refused, withheld } from '../http.ts'
+import { type Answer, bodyOf, contains, type Proof, passed, refusalOf, refused, withheld } from '../http.ts'
 import { bearer, browser } from '../organization.ts'
 import type { Parts, Terrain } from '../terrain.ts'
 import { answersOf, guardedOperations } from './outsider.ts'
@@ -8,7 +8,9 @@ import { answersOf, guardedOperations } from './outsider.ts'
 const actor = 'viewer and the uninvited'
 
 /** Operations that change something in a tenant. `playbooks.check` only reads, though its input is a document. */
-const writes = guardedOperations.filter(({ kind, access, name }) => kind === 'write' && 'permission' in access && !isUnaudited(name))
+const writes = guardedOperations.filter(
+  ({ kind, access, name }) => kind === 'write' && 'permission' in access && !isUnaudited(name),
+)
 function isUnaudited(name: string): boolean {
   const [group = '', operation = ''] = name.split('.')
   return (contract as Record<string, Record<string, OpSpec>>)[group]?.[operation]?.unaudited !== undefined
@@ -51,7 +53,9 @@ export const viewerAttacks: readonly AnyAttack[] = [
     title: `call each of the ${writes.length} operations that change something, as a viewer`,
     needs: ['people'],
     async control({ api, a }) {
-      const closed = (await answersOf(api, writes, bearer(a.admin))).find(({ code }) => code === 'forbidden' || code === 'unauthenticated')
+      const closed = (await answersOf(api, writes, bearer(a.admin))).find(
+        ({ code }) => code === 'forbidden' || code === 'unauthenticated',
+      )
       if (closed) throw new NotShown(`${closed.asked} is refused to an admin as well: ${refusalOf(closed)}`)
       return 'an admin gets past the door of each'
     },
@@ -68,9 +72,15 @@ export const viewerAttacks: readonly AnyAttack[] = [
     title: 'open a case through the console’s own call, as a viewer',
     needs: ['people'],
     control: async ({ web, people }) =>
-      passed(await web.call('cases.open', { title: 'Redoubt drill: by a user', severity: 'low' }, browser(people.user)), 'as a user'),
+      passed(
+        await web.call('cases.open', { title: 'Redoubt drill: by a user', severity: 'low' }, browser(people.user)),
+        'as a user',
+      ),
     attack: async ({ web, people }) =>
-      refused(await web.call('cases.open', { title: 'by a viewer', severity: 'low' }, browser(people.viewer)), 'forbidden'),
+      refused(
+        await web.call('cases.open', { title: 'by a viewer', severity: 'low' }, browser(people.viewer)),
+        'forbidden',
+      ),
   }),
   attack({
     id: 'viewer.audit',
@@ -100,20 +110,45 @@ export const viewerAttacks: readonly AnyAttack[] = [
     requirement: 'ZT-2',
     title: 'invite a second self as an admin, as a moderator',
     needs: ['people'],
-    control: async ({ api, a }) => passed(await api.post('/api/v1/invitations', { email: 'second@people.example', role: 'viewer' }, bearer(a.admin)), 'by an admin'),
+    control: async ({ api, a }) =>
+      passed(
+        await api.post('/api/v1/invitations', { email: 'second@people.example', role: 'viewer' }, bearer(a.admin)),
+        'by an admin',
+      ),
     attack: async ({ api, people }) =>
-      refused(await api.post('/api/v1/invitations', { email: 'second@people.example', role: 'admin' }, bearer(people.moderator)), 'forbidden'),
+      refused(
+        await api.post(
+          '/api/v1/invitations',
+          { email: 'second@people.example', role: 'admin' },
+          bearer(people.moderator),
+        ),
+        'forbidden',
+      ),
   }),
-  redById('case', 'read a RED case that one is not named on', ({ api, people }, as) => api.get(`/api/v1/cases/${people.red.caseId}`, as)),
-  redById('timeline', 'read the timeline of a RED case', ({ api, people }, as) => api.get(`/api/v1/cases/${people.red.caseId}/timeline`, as)),
-  redById('tasks', 'read the tasks of a RED case', ({ api, people }, as) => api.get(`/api/v1/cases/${people.red.caseId}/tasks`, as)),
-  redById('observables', 'read the observables of a RED case', ({ api, people }, as) => api.get(`/api/v1/cases/${people.red.caseId}/observables`, as)),
-  redById('alert', 'read an alert of a RED case', ({ api, people }, as) => api.get(`/api/v1/alerts/${people.red.alertId}`, as)),
-  redById('run', 'read a run on a RED case, with its plan', ({ api, people }, as) => api.get(`/api/v1/runs/${people.red.runId}`, as)),
+  redById('case', 'read a RED case that one is not named on', ({ api, people }, as) =>
+    api.get(`/api/v1/cases/${people.red.caseId}`, as),
+  ),
+  redById('timeline', 'read the timeline of a RED case', ({ api, people }, as) =>
+    api.get(`/api/v1/cases/${people.red.caseId}/timeline`, as),
+  ),
+  redById('tasks', 'read the tasks of a RED case', ({ api, people }, as) =>
+    api.get(`/api/v1/cases/${people.red.caseId}/tasks`, as),
+  ),
+  redById('observables', 'read the observables of a RED case', ({ api, people }, as) =>
+    api.get(`/api/v1/cases/${people.red.caseId}/observables`, as),
+  ),
+  redById('alert', 'read an alert of a RED case', ({ api, people }, as) =>
+    api.get(`/api/v1/alerts/${people.red.alertId}`, as),
+  ),
+  redById('run', 'read a run on a RED case, with its plan', ({ api, people }, as) =>
+    api.get(`/api/v1/runs/${people.red.runId}`, as),
+  ),
   redInList('list', 'find a RED case in the list and the search of cases', ({ api, people }, as) =>
     api.get(`/api/v1/cases?search=${people.red.secret}`, as),
   ),
-  redInList('alerts', 'find the alerts of a RED case', ({ api, people }, as) => api.get(`/api/v1/alerts?search=${people.red.secret}`, as)),
+  redInList('alerts', 'find the alerts of a RED case', ({ api, people }, as) =>
+    api.get(`/api/v1/alerts?search=${people.red.secret}`, as),
+  ),
   redInList('runs', 'find the runs on a RED case', ({ api }, as) => api.get('/api/v1/runs?limit=200', as)),
   attack({
     id: 'red.counts',
@@ -140,10 +175,18 @@ export const viewerAttacks: readonly AnyAttack[] = [
     title: 'read what a RED case is about in the audit log',
     needs: ['people'],
     async control({ api, a, people }) {
-      return contains(await api.get(`/api/v1/audit/events?targetId=${people.red.caseId}`, bearer(a.admin)), 'case.opened', 'its events, without its words')
+      return contains(
+        await api.get(`/api/v1/audit/events?targetId=${people.red.caseId}`, bearer(a.admin)),
+        'case.opened',
+        'its events, without its words',
+      )
     },
     attack: async ({ api, a, people }) =>
-      withheld(await api.get(`/api/v1/audit/events?targetId=${people.red.caseId}&limit=200`, bearer(a.admin)), people.red.secret, 'a word of the RED case'),
+      withheld(
+        await api.get(`/api/v1/audit/events?targetId=${people.red.caseId}&limit=200`, bearer(a.admin)),
+        people.red.secret,
+        'a word of the RED case',
+      ),
   }),
   attack({
     id: 'red.add-oneself',
@@ -152,10 +195,16 @@ export const viewerAttacks: readonly AnyAttack[] = [
     title: 'name oneself on a RED case, as an admin',
     needs: ['people'],
     async control({ api, people }) {
-      const { version } = bodyOf<{ version: number }>(await api.get(`/api/v1/cases/${people.red.caseId}`, bearer(people.moderator)))
-      return passed(await shareRed(api, people, version, people.moderator.userId, bearer(people.moderator)), 'by its recipient')
+      const { version } = bodyOf<{ version: number }>(
+        await api.get(`/api/v1/cases/${people.red.caseId}`, bearer(people.moderator)),
+      )
+      return passed(
+        await shareRed(api, people, version, people.moderator.userId, bearer(people.moderator)),
+        'by its recipient',
+      )
     },
-    attack: async ({ api, a, people }) => refused(await shareRed(api, people, 1, a.admin.userId, bearer(a.admin)), 'not_found'),
+    attack: async ({ api, a, people }) =>
+      refused(await shareRed(api, people, 1, a.admin.userId, bearer(a.admin)), 'not_found'),
   }),
 ]
 
@@ -163,7 +212,11 @@ type Api = Terrain['api']
 const roleOf = (api: Api, { viewer }: Parts['people'], role: string, as: Proof) =>
   api.send({ method: 'PATCH', path: `/api/v1/members/${viewer.userId}`, body: { role }, as })
 const shareRed = (api: Api, { red }: Parts['people'], version: number, recipient: string, as: Proof) =>
-  api.post(`/api/v1/cases/${red.caseId}/share`, { version, tlp: 'RED', audience: 'named', recipientIds: [recipient] }, as)
+  api.post(
+    `/api/v1/cases/${red.caseId}/share`,
+    { version, tlp: 'RED', audience: 'named', recipientIds: [recipient] },
+    as,
+  )
 
 async function openCases(api: Api, as: Proof): Promise<number> {
   const { open } = bodyOf<{ open: { count: number }[] }>(await api.get('/api/v1/cases/figures', as))

@@ -15,20 +15,15 @@ export function Tasks({ of }: { of: Case }) {
   const may = useMay()
   const tasks = useQuery(trpc.cases.tasks.queryOptions({ id: of.id }), queries)
   const [title, setTitle] = useState('')
+  /** States that were chosen here and are on their way. */
+  const [ticked, setTicked] = useState<ReadonlyMap<string, Task['state']>>(new Map())
   const [assigning, setAssigning] = useState<Task | null>(null)
   const mayEdit = may('case:edit') && of.mergedInto === null
-  const items = tasks.data?.items ?? []
+  const items = (tasks.data?.items ?? []).map((task) => ({ ...task, state: ticked.get(task.id) ?? task.state }))
   const refresh = () => queries.invalidateQueries(trpc.cases.tasks.queryFilter({ id: of.id }))
 
   const change = async (task: Task, to: { state?: Task['state']; assigneeId?: string | null }) => {
-    queries.setQueryData(trpc.cases.tasks.queryKey({ id: of.id }), (page) =>
-      page
-        ? {
-            ...page,
-            items: page.items.map((each) => (each.id === task.id && to.state ? { ...each, state: to.state } : each)),
-          }
-        : page,
-    )
+    if (to.state) setTicked((before) => new Map(before).set(task.id, to.state ?? task.state))
     try {
       await client.cases.updateTask.mutate({ id: of.id, taskId: task.id, version: task.version, ...to })
       if (to.state === 'cancelled') announce('Task cancelled', { label: 'Undo', run: () => void undo(task) })
@@ -36,6 +31,7 @@ export function Tasks({ of }: { of: Case }) {
       announceFailure('The task did not change', error)
     }
     await refresh()
+    setTicked((before) => new Map([...before].filter(([id]) => id !== task.id)))
   }
   const undo = async (task: Task) => {
     await client.cases.updateTask
