@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-export const seededAlerts = Number(process.env['SEED_ALERTS'] ?? 1_000_000)
+export const seededAlerts = 1_000_000
 export const seededCases = 100_000
 const organizations = 10
 const membersEach = 20
@@ -47,7 +47,7 @@ export async function seed(admin: pg.Pool, first: string, progress: (line: strin
     insert into cases (organization_id, id, number, title, description, severity, tlp, audience, phase, owner_id, opened_at, opened_by,
                        updated_at, due_at, responded_at, closed_at, alert_count)
     select o.id, ${idOf('case', 'n', caseAt('n'))}, n / 10 + 1, 'Beacon from workstation ' || n || ' to an unknown host',
-           repeat('What was seen, when, and by which sensor. ', 8), n % 5,
+           repeat('What was seen, when, and by which sensor. ', 8), n / 10 % 5,
            case when ${isRed('n')} then 'RED' else 'AMBER' end,
            case when ${isNamed('n')} then 'named' else 'organization' end,
            (array['detection', 'triage', 'containment', 'eradication', 'recovery', 'closed'])[n / 10 % 6 + 1],
@@ -88,7 +88,7 @@ function insertAlerts(admin: pg.Pool, from: number): Promise<void> {
     insert into alerts (organization_id, id, source_id, dedup_key, title, description, severity, state, tlp, first_seen_at, last_seen_at,
                         occurred_at, due_at, case_id, source_ref, finding, raw)
     select o.id, ${idOf('alert', 'n', alertAt('n'))}, s.id, sha256(int8send(n)), 'ET MALWARE Example Stealer CnC Checkin ' || n,
-           'A Network Trojan was detected', n % 5,
+           'A Network Trojan was detected', n / 10 % 5,
            case when ${inCase} then 'in-case' when n % 3 = 0 then 'dismissed' when n % 3 = 1 then 'acknowledged' else 'new' end,
            'AMBER', ${alertAt('n')}, ${alertAt('n')}, ${alertAt('n')}, ${alertAt('n')} + interval '1 hour',
            case when ${inCase} then ${idOf('case', ofCase, caseAt(ofCase))} end, n || ':1:2049871',

@@ -34,11 +34,17 @@ const shown = ({ file, from }: Import) => `${relative(root, file)} imports ${fro
 describe.each(Object.keys(mayImport))('package %s', (name) => {
   const imports = sources(join(packages, name, 'src')).flatMap(importsOf)
   it('imports only the packages below it', () => {
-    const wrong = imports.filter(({ from }) => from.startsWith('@redoubt/') && !(mayImport[name] as readonly string[]).some((allowed) => from === allowed || from.startsWith(`${allowed}/`)))
+    const wrong = imports.filter(
+      ({ from }) =>
+        from.startsWith('@redoubt/') &&
+        !(mayImport[name] as readonly string[]).some((allowed) => from === allowed || from.startsWith(`${allowed}/`)),
+    )
     expect(wrong.filter(({ from }) => !(name === 'cli' && from === '@redoubt/runner')).map(shown)).toEqual([])
   })
   it('reaches no other package by path', () => {
-    const wrong = imports.filter(({ file, from }) => from.startsWith('.') && !resolve(dirname(file), from).startsWith(join(packages, name) + sep))
+    const wrong = imports.filter(
+      ({ file, from }) => from.startsWith('.') && !resolve(dirname(file), from).startsWith(join(packages, name) + sep),
+    )
     expect(wrong.map(shown)).toEqual([])
   })
 })
@@ -48,18 +54,30 @@ describe('the server', () => {
   const placed = sources(source).flatMap((file) =>
     importsOf(file)
       .filter(({ from }) => from.startsWith('.'))
-      .map(({ from }) => ({ file, from, here: relative(source, file).split(sep), there: relative(source, resolve(dirname(file), from)).split(sep) })),
+      .map(({ from }) => ({
+        file,
+        from,
+        here: relative(source, file).split(sep),
+        there: relative(source, resolve(dirname(file), from)).split(sep),
+      })),
   )
 
   it('imports only downwards: services, modules, platform', () => {
-    const wrong = placed.filter(({ here, there }) => layers.indexOf(there[0] as string) > layers.indexOf(here[0] as string) && here.length > 1)
+    const wrong = placed.filter(
+      ({ here, there }) => layers.indexOf(there[0] as string) > layers.indexOf(here[0] as string) && here.length > 1,
+    )
     expect(wrong.map(shown)).toEqual([])
   })
   it('has its modules meet at their doors, and only downwards in the ranking', () => {
-    const meetings = placed.filter(({ here, there }) => there[0] === 'modules' && !(here[0] === 'modules' && here[1] === there[1]))
+    const meetings = placed.filter(
+      ({ here, there }) => there[0] === 'modules' && !(here[0] === 'modules' && here[1] === there[1]),
+    )
     expect(meetings.length).toBeGreaterThan(10)
     expect(meetings.filter(({ there }) => there[2] !== 'index.ts').map(shown)).toEqual([])
-    const upwards = meetings.filter(({ here, there }) => here[0] === 'modules' && ranking.indexOf(there[1] as string) >= ranking.indexOf(here[1] as string))
+    const upwards = meetings.filter(
+      ({ here, there }) =>
+        here[0] === 'modules' && ranking.indexOf(there[1] as string) >= ranking.indexOf(here[1] as string),
+    )
     expect(upwards.map(shown)).toEqual([])
   })
   it('ranks every module', () => {
@@ -77,7 +95,11 @@ test('the environment is read in one file of each program', () => {
 
 test('no file is a room for anything', () => {
   const names = Object.keys(mayImport).flatMap((name) => sources(join(packages, name, 'src')))
-  expect(names.filter((file) => /(^|[/-])(utils?|helpers?|common|manager|base|misc)\.tsx?$/.test(file)).map((file) => relative(packages, file))).toEqual([])
+  expect(
+    names
+      .filter((file) => /(^|[/-])(utils?|helpers?|common|manager|base|misc)\.tsx?$/.test(file))
+      .map((file) => relative(packages, file)),
+  ).toEqual([])
 })
 
 test('nothing exports a default but what a tool asks for', () => {

@@ -242,6 +242,26 @@ describe('the inbox', () => {
     })
   })
 
+  test('is live in every tab over one connection, which passes on when its tab closes', async () => {
+    await using(f.as(team.user), async (first) => {
+      const connections: string[] = []
+      const context = first.context()
+      context.on('request', (request) => request.url().includes('/events') && connections.push(request.url()))
+      const second = await context.newPage()
+      for (const page of [first, second]) {
+        await page.goto(`${home()}/inbox`)
+        await page.getByText('Live', { exact: true }).waitFor({ state: 'attached' })
+      }
+      expect(connections).toHaveLength(1)
+      await source.send({ title: 'For both tabs', severity: 'low' })
+      for (const page of [first, second]) await page.getByRole('button', { name: /1 new/ }).click()
+      await first.goto('about:blank')
+      await expect.poll(() => connections.length).toBe(2)
+      await source.send({ title: 'For the tab that is left', severity: 'low' })
+      await second.getByRole('button', { name: /1 new/ }).waitFor()
+    })
+  })
+
   test('shows what a hostile sender wrote as text', async () => {
     const title = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
     const [id] = await source.send({ title, severity: 'low', html: '</pre><script>alert(1)</script>' })

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { runInForeground } from './command.ts'
+import { readEnvironment } from './environment.ts'
 
 type Options = {
   readonly against?: string
@@ -43,7 +44,7 @@ Examples:
         // The server is loaded for this command alone: the others start in a fraction of the time.
         const { drill } = await import('./drill/drill.ts')
         const { isTTY, columns } = process.stdout
-        const color = isTTY === true && !process.env['NO_COLOR']
+        const color = isTTY === true && !readEnvironment().noColor
         const layout = { width: Math.max(columns ?? 180, 80), color }
         return drill(
           { ...options, json: options.json === true },

@@ -31,3 +31,24 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     noColor: value('NO_COLOR') !== undefined || value('TERM') === 'dumb',
   }
 }
+
+/** An account the drill signs in with; what is not set is asked for. */
+export type DrillAccount = {
+  readonly email: string | undefined
+  readonly password: string | undefined
+  /** Slug, for who belongs to several organizations. */
+  readonly slug: string | undefined
+}
+
+/** The two accounts of `redoubt drill --against`: one of the organization that is attacked, one of the attacker's. */
+export function readDrillAccounts(env: Readonly<Record<string, string | undefined>> = process.env): {
+  readonly attacked: DrillAccount
+  readonly attacker: DrillAccount
+} {
+  const account = (prefix: string): DrillAccount => ({
+    email: env[`${prefix}_EMAIL`] || undefined,
+    password: env[`${prefix}_PASSWORD`] || undefined,
+    slug: env[`${prefix}_ORGANIZATION`] || undefined,
+  })
+  return { attacked: account('REDOUBT_DRILL'), attacker: account('REDOUBT_DRILL_OTHER') }
+}

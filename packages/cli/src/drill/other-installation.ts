@@ -1,4 +1,5 @@
 import { CommandError } from '../command-error.ts'
+import { type DrillAccount, readDrillAccounts } from '../environment.ts'
 import { ask, readPassword } from '../prompt.ts'
 import { Door } from './http.ts'
 import { ingestionPart } from './inhabitants.ts'
@@ -12,7 +13,6 @@ export type Addresses = {
   readonly ingestion?: string
   readonly runner?: string
 }
-type Account = { readonly email: string; readonly password: string; readonly slug: string | undefined }
 
 /** It has the usual limits, and two accounts to attack it with: what it says to wait for is waited for. */
 const patienceMs = 61_000
@@ -28,11 +28,9 @@ export async function enterInstallation(
 ): Promise<{ terrain: Terrain; stop: () => Promise<void> }> {
   const web = new Door(addresses.against, patienceMs)
   const api = new Door(addresses.api ?? apiBeside(addresses.against), patienceMs)
-  const attacked = await signIn({ web, api }, await account('REDOUBT_DRILL', 'the organization that is attacked'))
-  const attacker = await signIn(
-    { web, api },
-    await account('REDOUBT_DRILL_OTHER', 'the organization it is attacked from'),
-  )
+  const accounts = readDrillAccounts()
+  const attacked = await signIn({ web, api }, await asked(accounts.attacked, 'the organization that is attacked'))
+  const attacker = await signIn({ web, api }, await asked(accounts.attacker, 'the organization it is attacked from'))
   refuseOneOrganization(attacked, attacker)
   say(`signed in to ${attacked.slug}, which is attacked, and to ${attacker.slug}, from where`)
   const a = await furnish(api, attacked)
@@ -67,10 +65,9 @@ function refuseOneOrganization(attacked: Person, attacker: Person): void {
   )
 }
 
-/** From the environment, or asked for at the terminal. */
-async function account(prefix: string, what: string): Promise<Account> {
-  const value = (name: string) => process.env[`${prefix}_${name}`] || undefined
-  const email = value('EMAIL') ?? (await ask(`E-mail address of an admin of ${what}: `))
-  const password = value('PASSWORD') ?? (await readPassword('Password: '))
-  return { email, password, slug: value('ORGANIZATION') }
+/** What the environment does not say is asked for at the terminal. */
+async function asked(account: DrillAccount, of: string) {
+  const email = account.email ?? (await ask(`E-mail address of an admin of ${of}: `))
+  const password = account.password ?? (await readPassword('Password: '))
+  return { email, password, slug: account.slug }
 }

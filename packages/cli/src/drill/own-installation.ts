@@ -30,7 +30,9 @@ const limits = { ...defaultLimits, signInPerMinute: 30 }
  */
 export async function startOwnInstallation(say: (line: string) => void): Promise<OwnInstallation> {
   const home = await mkdtemp(join(tmpdir(), 'redoubt-drill-'))
-  const stops: (() => Promise<unknown>)[] = [() => rm(home, { recursive: true, force: true })]
+  const folders = [home]
+  const remove = (folder: string) => rm(folder, { recursive: true, force: true })
+  const stops: (() => Promise<unknown>)[] = [() => Promise.all(folders.map(remove))]
   const stop = async () => {
     for (const each of stops.splice(0).reverse()) await each()
   }
@@ -49,6 +51,8 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
       }),
     )
     stops.push(() => platform.stop())
+    // The database's socket lives beside the home, in a folder named after it.
+    folders.push(platform.address.host)
     say('an installation of its own on a temporary home: database, services, keys')
     const { installation } = platform.kernel
     const doors = {

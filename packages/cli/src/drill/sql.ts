@@ -92,5 +92,5 @@ export function judged(
 export const saidBy = ({ error, count, rows }: SqlOutcome): string => {
   if (error !== null) return `${error.sqlstate} ${error.message}`
   const number = Math.max(count, rows.length)
-  return number === 0 ? 'no rows' : `${number} row${number === 1 ? '' : 's'}, none that it should not`
+  return number === 0 ? 'no rows' : `${number} row${number === 1 ? '' : 's'}, nothing beyond what it may`
 }

@@ -8,17 +8,26 @@ export type Topic = (typeof topics)[number]
  * `connecting` → `live` → `reconnecting` → `live`; `offline` whenever the browser says that there is no network, left
  * through `reconnecting`.
  */
-export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'offline'
+const states = ['connecting', 'live', 'reconnecting', 'offline'] as const
+export type LiveState = (typeof states)[number]
 
 /** Answers one topic may change in, at most this often; a burst of alerts is one refresh. */
 const quietMs = 800
 
-/** The stream of "something of this topic changed" of one organization. It carries no content. */
+/**
+ * The stream of "something of this topic changed" of one organization. It carries no content.
+ *
+ * All tabs of a browser share one connection, because HTTP/1.1 allows six to one host and people keep many tabs: the tab
+ * that holds the lock listens and tells the others; when it closes, the lock and the listening pass on.
+ */
 export class LiveStream {
   readonly #url: string
+  readonly #name: string
   readonly #listeners = new Map<Topic, Set<() => void>>()
   readonly #stateListeners = new Set<(state: LiveState) => void>()
   readonly #due = new Map<Topic, ReturnType<typeof setTimeout>>()
+  #channel: BroadcastChannel | null = null
+  #isListening = false
   #source: EventSource | null = null
   #retry: ReturnType<typeof setTimeout> | undefined
   #failures = 0
@@ -27,21 +36,58 @@ export class LiveStream {
 
   constructor(organizationId: OrganizationId) {
     this.#url = `/events?organization=${organizationId}`
+    this.#name = `redoubt.live.${organizationId}`
   }
 
-  /** Connects until the returned function is called. */
+  /** Follows the stream until the returned function is called. */
   open(): () => void {
+    const closing = new AbortController()
+    const channel = new BroadcastChannel(this.#name)
+    this.#channel = channel
+    channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data)
+    channel.postMessage({ ask: 'state' })
+    navigator.locks
+      .request(this.#name, { signal: closing.signal }, () => this.#listen(closing.signal))
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) throw error
+      })
+    return () => {
+      closing.abort()
+      channel.close()
+      this.#channel = null
+      for (const timer of this.#due.values()) clearTimeout(timer)
+      this.#due.clear()
+    }
+  }
+
+  /** Connects for all tabs until the signal is given. */
+  #listen(closing: AbortSignal): Promise<void> {
     const online = () => this.#connect()
     const offline = () => this.#drop('offline')
     addEventListener('online', online)
     addEventListener('offline', offline)
+    this.#isListening = true
     this.#connect()
-    return () => {
-      removeEventListener('online', online)
-      removeEventListener('offline', offline)
-      this.#drop('connecting')
-      for (const timer of this.#due.values()) clearTimeout(timer)
-      this.#due.clear()
+    return new Promise((resolve) => {
+      closing.addEventListener('abort', () => {
+        removeEventListener('online', online)
+        removeEventListener('offline', offline)
+        this.#isListening = false
+        this.#drop('connecting')
+        resolve()
+      })
+    })
+  }
+
+  /** What another tab says. */
+  #hear(data: unknown): void {
+    if (typeof data !== 'object' || data === null) return
+    if ('ask' in data && this.#isListening) this.#channel?.postMessage({ state: this.state })
+    if ('topic' in data) this.#announce(topics.find((known) => known === data.topic) ?? null)
+    if ('state' in data && !this.#isListening) {
+      const state = states.find((known) => known === data.state)
+      if (state === 'live') this.#hasBeenLive = true
+      if (state) this.#enter(state)
     }
   }
 
@@ -64,12 +110,12 @@ export class LiveStream {
       this.#failures = 0
       this.#enter('live')
       // What happened while nobody listened was missed, so every topic counts as changed.
-      if (this.#hasBeenLive) for (const topic of topics) this.#announce(topic)
+      if (this.#hasBeenLive) for (const topic of topics) this.#tell(topic)
       this.#hasBeenLive = true
     }
     source.onmessage = (event) => {
       const topic = topicOf(event.data)
-      if (topic) this.#announce(topic)
+      if (topic) this.#tell(topic)
     }
     source.onerror = () => {
       this.#drop(navigator.onLine ? 'reconnecting' : 'offline')
@@ -89,11 +135,17 @@ export class LiveStream {
   #enter(state: LiveState): void {
     if (this.state === state) return
     this.state = state
+    if (this.#isListening) this.#channel?.postMessage({ state })
     for (const listener of this.#stateListeners) listener(state)
   }
 
-  #announce(topic: Topic): void {
-    if (this.#due.has(topic)) return
+  #tell(topic: Topic): void {
+    this.#channel?.postMessage({ topic })
+    this.#announce(topic)
+  }
+
+  #announce(topic: Topic | null): void {
+    if (topic === null || this.#due.has(topic)) return
     const timer = setTimeout(() => {
       this.#due.delete(topic)
       for (const listener of this.#listeners.get(topic) ?? []) listener()

@@ -109,13 +109,13 @@ export const egressAttacks: readonly AnyAttack[] = [
     type: transform
     set:
       note: "'one\\\\r\\\\nx-injected: yes'"
-${get(`http://127.0.0.1:${port}/inside`, '    headers:\n      x-note: ${{ steps.pick.note }}\n')}`,
+${get(`http://127.0.0.1:${port}/inside`, `    headers:\n      x-note: \${{ steps.pick.note }}\n`)}`,
     (port) => `${egress('127.0.0.1', port, true)}steps:
   - id: pick
     type: transform
     set:
       note: "'one'"
-${get(`http://127.0.0.1:${port}/inside`, '    headers:\n      x-note: ${{ steps.pick.note }}\n')}`,
+${get(`http://127.0.0.1:${port}/inside`, `    headers:\n      x-note: \${{ steps.pick.note }}\n`)}`,
   ),
   reach(
     'path',
@@ -180,7 +180,7 @@ ${get(`http://127.0.0.1:${port}/users/\${{ steps.pick.name }}/admin`)}`,
     attack: async ({ responder }) =>
       refused(
         await responder.save(
-          `${egress('127.0.0.1', 8080, true)}steps:\n${get('http://${{ observables[0].value }}:8080/inside')}`,
+          `${egress('127.0.0.1', 8080, true)}steps:\n${get(`http://\${{ observables[0].value }}:8080/inside`)}`,
         ),
         'unprocessable',
       ),
@@ -207,7 +207,7 @@ ${get(`http://127.0.0.1:${port}/users/\${{ steps.pick.name }}/admin`)}`,
     title: 'have an expression inside a value evaluated when it is put into text',
     needs,
     async control({ responder }) {
-      const { steps } = await responder.run('steps:\n  - id: tell\n    type: case.comment\n    text: "${{ 6 * 7 }}"\n')
+      const { steps } = await responder.run(`steps:\n  - id: tell\n    type: case.comment\n    text: "\${{ 6 * 7 }}"\n`)
       // The comment of "42" has two characters; the text of the expression has twelve.
       if (steps[0]?.summary !== '2 characters')
         throw new NotShown(`the author’s own expression came to ${steps[0]?.summary}`)

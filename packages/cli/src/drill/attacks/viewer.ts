@@ -1,7 +1,7 @@
 import { contract, type OpSpec } from '@redoubt/contract'
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
 import { type Answer, bodyOf, contains, type Proof, passed, refusalOf, refused, withheld } from '../http.ts'
-import { bearer, browser } from '../organization.ts'
+import { bearer, browser, openCase, type Person } from '../organization.ts'
 import type { Parts, Terrain } from '../terrain.ts'
 import { answersOf, guardedOperations } from './outsider.ts'
 
@@ -151,6 +151,15 @@ export const viewerAttacks: readonly AnyAttack[] = [
   ),
   redInList('runs', 'find the runs on a RED case', ({ api }, as) => api.get('/api/v1/runs?limit=200', as)),
   attack({
+    id: 'red.similar',
+    actor,
+    requirement: 'TLP-2',
+    title: 'meet a RED case among the cases that share an observable with one’s own',
+    needs: ['people'],
+    control: async (t) => contains(await similarToRed(t, t.people.moderator), t.people.red.caseId, 'the RED case'),
+    attack: async (t) => withheld(await similarToRed(t, t.a.admin), t.people.red.caseId, 'the RED case'),
+  }),
+  attack({
     id: 'red.counts',
     actor,
     requirement: 'TLP-2',
@@ -217,6 +226,14 @@ const shareRed = (api: Api, { red }: Parts['people'], version: number, recipient
     { version, tlp: 'RED', audience: 'named', recipientIds: [recipient] },
     as,
   )
+
+/** The cases that share the RED case's observable with a fresh one. */
+async function similarToRed({ api, people }: Red, by: Person): Promise<Answer> {
+  const { id } = await openCase(api, by)
+  const observable = { text: `${people.red.secret}.example.com` }
+  bodyOf(await api.post(`/api/v1/cases/${id}/observables`, observable, bearer(by)))
+  return api.get(`/api/v1/cases/${id}/similar`, bearer(by))
+}
 
 async function openCases(api: Api, as: Proof): Promise<number> {
   const { open } = bodyOf<{ open: { count: number }[] }>(await api.get('/api/v1/cases/figures', as))
