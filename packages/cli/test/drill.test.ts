@@ -57,7 +57,7 @@ describe('the engine', () => {
     const needy = { ...made({ control: shown, attack: stopped }), needs: ['database' as const] }
     const drill = await runDrill([needy], terrain)
     expect(drill.results).toEqual([])
-    expect(closingLines(drill).join('\n')).toContain('1 need its database')
+    expect(closingLines(drill).join('\n')).toContain('1 for want of its database')
   })
 
   test('ends with 1 when one attack of many worked, and when there was none at all', async () => {
@@ -148,7 +148,7 @@ describe('an installation with a defence switched off', () => {
     expect(after.results.map(({ outcome }) => outcome)).toEqual(['worked', 'worked'])
   })
 
-  test('a right too many: a service reads password hashes', async () => {
+  test('a right too many: a service reads the keys that seal contexts', async () => {
     const { before, after } = await weakened(
       named('sql.api.context-keys'),
       'grant select on redoubt.context_keys to redoubt_api',

@@ -37,7 +37,7 @@ type Run<T> = (terrain: T) => Promise<string>
 export type Attack<P extends Part = Part> = {
   readonly id: string
   readonly actor: Actor
-  /** Id of docs/requirements. */
+  /** Id of the requirement that the attack is against, such as `TEN-1`. */
   readonly requirement: string
   readonly title: string
   /** What it needs of the installation beside two accounts. */

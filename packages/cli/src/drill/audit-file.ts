@@ -1,4 +1,5 @@
 import { type AuditFileResult, verifyAuditFile } from '@redoubt/trust'
+import { NotShown, Stopped } from './attack.ts'
 import { bodyOf, type Door, type Proof } from './http.ts'
 
 /** An exported log, and the key that its reader keeps from elsewhere. */
@@ -29,3 +30,24 @@ export function eventAt(lines: readonly string[], number: number): number {
   if (index < 0) throw new Error(`the log has no event ${number}`)
   return index
 }
+
+/** The untouched log verifies; every alteration is judged against that. */
+export async function untouched(api: Door, as: Proof): Promise<string> {
+  const { lines, verifier } = await exportLog(api, as)
+  const result = await verify(lines, verifier)
+  if (!result.ok) throw new NotShown(`the untouched log does not verify: ${result.problem}`)
+  return `untouched, its ${result.events} events verify`
+}
+
+/** What the verifier of the file says; it must name the event, where the attack was on one. */
+export async function named(lines: readonly string[], verifier: string, seq?: number): Promise<string> {
+  const result = await verify(lines, verifier)
+  if (result.ok) return `the altered log verifies, with ${result.events} events`
+  if (seq !== undefined && result.seq !== seq) throw new Error(`event ${seq} was meant: ${result.problem}`)
+  throw new Stopped(result.problem)
+}
+
+/** The event that attacks alter: neither the first nor the last of any log. */
+export const target = 2
+/** The event's text with another outcome in it. */
+export const lie = (body: string): string => body.replace(/"outcome":"\w+"/, '"outcome":"denied"')

@@ -1,5 +1,7 @@
 import { type AnyAttack, actors } from './attack.ts'
-import { auditAttacks } from './attacks/audit.ts'
+import { approvalAttacks } from './attacks/approvals.ts'
+import { auditDatabaseAttacks } from './attacks/audit-database.ts'
+import { auditFileAttacks } from './attacks/audit-file.ts'
 import { browserAttacks } from './attacks/browser.ts'
 import { egressAttacks } from './attacks/egress.ts'
 import { forgedTokenAttacks } from './attacks/forged-token.ts'
@@ -9,7 +11,7 @@ import { outsiderAttacks } from './attacks/outsider.ts'
 import { planAttacks } from './attacks/plans.ts'
 import { poisonedInputAttacks } from './attacks/poisoned-input.ts'
 import { rebindingAttacks } from './attacks/rebinding.ts'
-import { responseAttacks } from './attacks/responses.ts'
+import { reportAttacks } from './attacks/reports.ts'
 import { sqlContextAttacks } from './attacks/sql-context.ts'
 import { sqlRightsAttacks } from './attacks/sql-rights.ts'
 import { sqlTenantAttacks } from './attacks/sql-tenant.ts'
@@ -30,8 +32,10 @@ export const catalogue: readonly AnyAttack[] = [
   ...sqlRightsAttacks,
   ...sqlContextAttacks,
   ...planAttacks,
-  ...responseAttacks,
+  ...approvalAttacks,
+  ...reportAttacks,
   ...egressAttacks,
   ...rebindingAttacks,
-  ...auditAttacks,
+  ...auditFileAttacks,
+  ...auditDatabaseAttacks,
 ].toSorted((one, other) => actors.indexOf(one.actor) - actors.indexOf(other.actor))

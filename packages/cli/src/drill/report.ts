@@ -34,7 +34,7 @@ export function linesOf(result: Result, before: string | null, { width, color }:
 /** What was left out and why, and the closing line. */
 export function closingLines({ results, leftOut }: Drill): string[] {
   const reasons = Map.groupBy(leftOut, ({ needs }) => needs.map((part) => partWords[part]).join(', '))
-  const missing = [...reasons].map(([why, attacks]) => `  ${attacks.length} need ${why}`)
+  const missing = [...reasons].map(([why, attacks]) => `  ${String(attacks.length).padStart(3)} for want of ${why}`)
   const left = leftOut.length === 0 ? [] : ['', `Left out, ${leftOut.length}:`, ...missing]
   return [...left, '', `${results.length} attacks, ${results.filter(({ stopped }) => stopped).length} stopped`]
 }
