@@ -15,8 +15,8 @@ const rounds = 5
 const seconds = 4
 const connections = 4
 const limit = 50
-/** Rows are freed and memory given back a while after the load has ended. */
-const idleMs = 5000
+/** V8 gives memory back when nothing has happened for some eight seconds. */
+const idleMs = 12_000
 
 /**
  * The first page of cases over REST with a bearer token, against a bare route in the same process that sends the same SQL

@@ -5,7 +5,7 @@ import { startCluster } from './cluster.ts'
 import { measureIngest } from './ingest.ts'
 import { measureList } from './list.ts'
 import { loadText, machineText } from './machine.ts'
-import { type Figure, jsonOf, tableOf } from './report.ts'
+import { jsonOf, tableOf } from './report.ts'
 import { measureStartUp } from './start-up.ts'
 import { Undoing } from './undo.ts'
 
@@ -45,14 +45,13 @@ for (const [signal, code] of [
 
 try {
   const loadBefore = loadText()
-  const figures: Figure[] = []
   const startUp = await measureStartUp(undoing, progress)
   const cluster = await startCluster(undoing)
   const machine = await machineText(cluster.admin)
   const ingest = await measureIngest(undoing, cluster, progress)
   const audit = await measureAudit(undoing, cluster, progress)
   const list = await measureList(undoing, cluster, progress)
-  figures.push(...ingest, ...list.slice(0, 2), ...startUp, ...list.slice(2), ...audit)
+  const figures = [...ingest, ...list, ...startUp, ...audit]
   print(`\n${machine}, before the bench ${loadBefore}\n\n${tableOf(figures)}\n`)
   if (options.out !== undefined) await writeFile(options.out, `${jsonOf(figures)}\n`)
   await undoing.run()

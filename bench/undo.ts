@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { socketDirectory } from '../packages/server/src/platform/postgres-server.ts'
 
 export type Undo = () => unknown
 
@@ -25,15 +26,17 @@ export class Undoing {
 
 /** Stops the PostgreSQL of a home, if one still runs there, and removes the home. */
 export async function removeHome(home: string): Promise<void> {
-  const lines = await readFile(join(home, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '')
-  const [pid, , , , socketDirectory] = lines.split('\n')
-  if (pid && isAlive(Number(pid))) {
+  const [line] = (await readFile(join(home, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '')).split('\n')
+  const pid = Number(line)
+  if (pid > 0 && isAlive(pid)) {
     // Fast shutdown: sessions are ended, nothing is waited for.
-    process.kill(Number(pid), 'SIGINT')
-    for (let waitedMs = 0; waitedMs < 30_000 && isAlive(Number(pid)); waitedMs += 50) await pause(50)
+    process.kill(pid, 'SIGINT')
+    for (let waitedMs = 0; waitedMs < 30_000 && isAlive(pid); waitedMs += 50) await pause(50)
   }
-  if (socketDirectory) await rm(socketDirectory, { recursive: true, force: true })
-  await rm(home, { recursive: true, force: true })
+  // An initdb that was interrupted may still write for a moment; without its folder it gives up.
+  const persistently = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }
+  await rm(home, persistently)
+  await rm(socketDirectory(home), persistently)
 }
 
 function isAlive(pid: number): boolean {

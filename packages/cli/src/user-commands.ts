@@ -60,6 +60,43 @@ export function addUserCommands(program: Command): void {
       }),
     )
 
+  teach(user.command('invitations'), {
+    summary: 'list the open invitations',
+    description: 'Lists the invitations that nobody has accepted yet, newest first.',
+    examples: ['redoubt user invitations'],
+  }).action(
+    run(async ({ connect }) => {
+      const { items } = await connect().client.members.invitations()
+      return {
+        json: { items },
+        text: table(
+          items,
+          [
+            { head: 'E-MAIL', value: ({ email }) => email, whole: true },
+            { head: 'ROLE', value: ({ role }) => role, whole: true },
+            { head: 'BY', value: ({ invitedBy }) => invitedBy },
+            { head: 'UNTIL', value: ({ expiresAt }) => moment(expiresAt) },
+            { head: 'ID', value: ({ id }) => id, whole: true },
+          ],
+          'No invitation is open.',
+        ),
+      }
+    }),
+  )
+
+  teach(user.command('withdraw'), {
+    summary: 'withdraw an open invitation',
+    description: 'Makes the link of an open invitation useless at once.',
+    examples: ['redoubt user withdraw 0199c1c2-7a10-7c54-b1a5-3c1f8f0a2d11'],
+  })
+    .argument('<id>', 'id of the invitation, as `user invitations` lists it')
+    .action(
+      run(async ({ connect }, id: string) => {
+        const withdrawn = await connect().client.members.revokeInvitation({ id })
+        return { json: withdrawn, text: sentences('The invitation is withdrawn.') }
+      }),
+    )
+
   teach(user.command('role'), {
     summary: 'change the role of a member',
     description:

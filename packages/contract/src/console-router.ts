@@ -1,6 +1,6 @@
 import type { TRPCMutationProcedure, TRPCQueryProcedure } from '@trpc/server'
 import type { z } from 'zod'
-import type { contract } from './index.ts'
+import type { contract } from './contract.ts'
 import type { Contract, OpSpec } from './operation.ts'
 
 type Procedure<S extends OpSpec> = S['kind'] extends 'read'

@@ -71,11 +71,11 @@ describe('the whole path', () => {
 
     const lines = (await linesOf(caseId)).filter(({ facts }) => facts.runId === id)
     expect(lines.map(({ kind, text }) => [kind, text]).reverse()).toEqual([
-      ['run', 'Started the playbook "Block address".'],
-      ['run', 'Waits for approval by moderator: Block 203.0.113.7? Its score is 90.'],
-      ['run', 'Approved "Block 203.0.113.7? Its score is 90."'],
+      ['run', 'started the playbook “Block address”'],
+      ['run', 'waits for approval by moderator: Block 203.0.113.7? Its score is 90.'],
+      ['run', 'approved “Block 203.0.113.7? Its score is 90.”'],
       ['comment', 'Blocked as rule-1.'],
-      ['run', 'The run succeeded.'],
+      ['run', 'finished the run'],
     ])
     expect(lines.every(({ auditEventId }) => auditEventId !== null)).toBe(true)
     const actions = (await actionsOn(id)).filter((action) => action !== 'run.reported')
@@ -106,7 +106,7 @@ describe('the whole path', () => {
     expect(f.target.seen).toEqual([])
     expect(await plansIn(run.id)).toHaveLength(1)
     const texts = (await linesOf(team.caseId)).map(({ text }) => text)
-    expect(texts).toContain('Rejected "Block 203.0.113.7? Its score is 90.": That is our own scanner.')
+    expect(texts).toContain('rejected “Block 203.0.113.7? Its score is 90.”: That is our own scanner.')
     expect(await refusal(decide(team.moderator, run.id, 'approve'))).toMatchObject({ code: 'conflict' })
   })
 
@@ -441,7 +441,7 @@ describe('a report', () => {
     expect(after).toMatchObject({ state: 'cancelled', steps: run.steps })
     expect((await actionsOn(run.id)).filter((action) => action === 'run.reported-late')).toHaveLength(1)
     const [last] = await linesOf(team.caseId)
-    expect(last?.text).toBe('The runner reported after the run had ended here as cancelled: succeeded.')
+    expect(last?.text).toBe('reported after the run had ended here as cancelled: succeeded')
   })
 
   it('of a runner that passes a step nobody approved fails the run', async () => {

@@ -33,11 +33,13 @@ const patienceMs = 180_000
  * Runs the attacks one after the other and judges each by what happened. Those that need a part which the terrain does
  * not have are left out and listed.
  * @param onResult called as each is judged
+ * @param stopping true once nothing more is to be attacked
  */
 export async function runDrill(
   attacks: readonly AnyAttack[],
   terrain: Terrain,
-  onResult: (result: Result, at: { readonly done: number; readonly of: number }) => void = () => undefined,
+  onResult: (result: Result) => void = () => undefined,
+  stopping: () => boolean = () => false,
 ): Promise<Drill> {
   const missing = ({ needs }: AnyAttack) => needs.filter((part) => terrain[part] === undefined)
   const possible = attacks.filter((each) => missing(each).length === 0)
@@ -47,8 +49,9 @@ export async function runDrill(
   const results: Result[] = []
   for (const each of possible) {
     const result = await judge(each, terrain)
+    if (stopping()) break
     results.push(result)
-    onResult(result, { done: results.length, of: possible.length })
+    onResult(result)
   }
   return { results, leftOut }
 }

@@ -5,7 +5,6 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import { AppError, problemOf, StartError } from './app-error.ts'
 import type { Config, ServiceName } from './config.ts'
 import type { Kernel, Stop } from './kernel.ts'
-import { bodyBytes } from './rest.ts'
 
 export type Server = {
   readonly app: FastifyInstance
@@ -13,6 +12,9 @@ export type Server = {
   mount(access: string, route: RouteOptions): void
   listen(port: number): Promise<{ url: string; stop: Stop }>
 }
+
+/** The bytes of each JSON body as they came, for signatures over them; dropped with the request. */
+export const bodyBytes = new WeakMap<object, Uint8Array>()
 
 const bodyLimitBytes = 1_048_576
 const maxDepth = 32

@@ -80,7 +80,7 @@ export function embeddedAddress(home: string): { readonly host: string; readonly
 }
 
 /** Socket paths are limited to 107 bytes, so the socket does not live in the home but is named after it. */
-function socketDirectory(home: string): string {
+export function socketDirectory(home: string): string {
   return join(tmpdir(), `redoubt-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`)
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Dispatch, Operation } from './dispatch.ts'
-import type { Server } from './http.ts'
+import { bodyBytes, type Server } from './http.ts'
 import type { Call, Credentials } from './operation.ts'
 
 /** The first path segment of every REST operation. */
@@ -52,6 +52,3 @@ export function headerText(request: FastifyRequest, name: string): string | null
   const value = request.headers[name]
   return typeof value === 'string' ? value.slice(0, 100) : null
 }
-
-/** The bytes of each JSON body as they came, for signatures over them; dropped with the request. */
-export const bodyBytes = new WeakMap<object, Uint8Array>()

@@ -25,7 +25,7 @@ export async function takeReport(ctx: MachineCtx, report: RunReport): Promise<vo
     await changeRun(ctx.tx, run.id, { report: { sequence, at: ctx.now } })
     const event = { action: 'run.reported-late', outcome: 'denied', facts } as const
     if (status === 'running') return void ctx.record({ ...event, target: { kind: 'run', id: run.id } })
-    const text = `The runner reported after the run had ended here as ${run.state}: ${status}.`
+    const text = `reported after the run had ended here as ${run.state}: ${status}`
     return trace(ctx, run, { kind: 'run', text }, event)
   }
   const { state, waiting, failure } = effect
@@ -65,11 +65,11 @@ async function expected(ctx: MachineCtx, run: RunRow) {
 function sentenceOf(effect: Extract<Effect, { kind: 'taken' }>): string | null {
   switch (effect.state) {
     case 'waiting':
-      return `Waits for approval by ${effect.waiting?.role}: ${effect.waiting?.prompt}`
+      return `waits for approval by ${effect.waiting?.role}: ${effect.waiting?.prompt}`
     case 'succeeded':
-      return 'The run succeeded.'
+      return 'finished the run'
     case 'failed':
-      return `The run failed: ${effect.failure}`
+      return `ended the run as failed: ${effect.failure}`
     default:
       return null
   }

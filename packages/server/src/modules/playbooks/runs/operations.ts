@@ -88,7 +88,7 @@ export function runOperations(): Handlers<typeof contract.runs> {
       })
       await enqueuePush(ctx, run.id)
       const facts = { caseId, playbookId, version: playbook.version, sha256: playbook.sha256, runnerId: runner.id }
-      const text = `Started the playbook "${playbook.name}".`
+      const text = `started the playbook “${playbook.name}”`
       await trace(ctx, run, { kind: 'run', text }, { action: 'run.started', facts })
       return shown(ctx, run.id)
     },
@@ -112,7 +112,7 @@ export function runOperations(): Handlers<typeof contract.runs> {
         await changeRun(ctx.tx, id, { state: 'queued', waiting: null })
         await enqueuePush(ctx, id)
       } else await changeRun(ctx.tx, id, { state: 'rejected', waiting: null, endedAt: ctx.now })
-      const words = `${approved ? 'Approved' : 'Rejected'} "${waiting.prompt}"`
+      const words = `${approved ? 'approved' : 'rejected'} “${waiting.prompt}”`
       const text = remark === undefined ? words : `${words}: ${remark}`
       const action = approved ? 'run.approved' : 'run.rejected'
       await trace(ctx, run, { kind: 'run', text, stepId }, { action, facts: { stepId, playbookSha256: sha256 } })
@@ -128,7 +128,7 @@ export function runOperations(): Handlers<typeof contract.runs> {
       const refusal = refusalOfCancel(run.state, plan ?? null, ctx.now)
       if (refusal) throw new AppError('conflict', refusal)
       await changeRun(ctx.tx, id, { state: 'cancelled', waiting: null, endedAt: ctx.now })
-      await trace(ctx, run, { kind: 'run', text: 'Cancelled the run.' }, { action: 'run.cancelled' })
+      await trace(ctx, run, { kind: 'run', text: 'cancelled the run' }, { action: 'run.cancelled' })
       return shown(ctx, id)
     },
   }

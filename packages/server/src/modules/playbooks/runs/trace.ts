@@ -24,6 +24,6 @@ export async function trace(unit: Work, run: RunOfCase, line: Line, event: Omit<
 /** Ends a run that cannot go on, where everybody sees it. `reason` is a code for the audit log. */
 export async function failRun(unit: Work, run: RunOfCase, reason: string, failure: string): Promise<void> {
   await changeRun(unit.tx, run.id, { state: 'failed', waiting: null, failure, endedAt: unit.now })
-  const text = `The run failed: ${failure}`
+  const text = `ended the run as failed: ${failure}`
   await trace(unit, run, { kind: 'run', text }, { action: 'run.failed', outcome: 'failed', facts: { reason } })
 }
