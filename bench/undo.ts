@@ -14,10 +14,13 @@ export class Undoing {
     this.#undos.push(undo)
   }
 
-  /** Undoes everything, the latest first; a second caller waits for the first. One that fails does not keep the rest. */
+  /**
+   * Undoes everything, the latest first, and what is started meanwhile; a second caller waits for the first. One that
+   * fails does not keep the rest.
+   */
   run(): Promise<void> {
     this.#running ??= (async () => {
-      for (const undo of this.#undos.splice(0).reverse()) await Promise.resolve(undo()).catch(() => undefined)
+      for (let undo = this.#undos.pop(); undo; undo = this.#undos.pop()) await Promise.try(undo).catch(() => undefined)
       this.#running = undefined
     })()
     return this.#running

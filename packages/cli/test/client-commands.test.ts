@@ -25,7 +25,7 @@ describe('every command', () => {
       join(import.meta.dirname, '..', '..', '..', 'docs', 'guides', 'command-line.md'),
       'utf8',
     )
-    expect(all).toHaveLength(31)
+    expect(all).toHaveLength(33)
     for (const [name] of all) expect(guide, name).toMatch(new RegExp(`\\$ redoubt ${name}\\b`))
   })
 

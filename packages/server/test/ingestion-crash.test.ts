@@ -108,7 +108,7 @@ test('kill -9 of ingestion and of PostgreSQL in the middle: after the retries ev
       const { rows } = await client.query<{ events: number; alerts: number; jobs: number; audited: number }>(
         `select (select coalesce(sum(count), 0)::int from redoubt.alerts) as events,
                 (select count(*)::int from redoubt.alerts) as alerts,
-                (select coalesce(sum(json_array_length(payload->'alertIds')), 0)::int from graphile_worker._private_jobs) as jobs,
+                (select coalesce(sum(json_array_length(substr(payload->>'body', strpos(payload->>'body', '|') + 1)::json->'alertIds')), 0)::int from graphile_worker._private_jobs) as jobs,
                 (select coalesce(sum((facts->>'accepted')::int), 0)::int from redoubt.audit_events) as audited`,
       )
       return {

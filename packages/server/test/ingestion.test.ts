@@ -423,7 +423,7 @@ describe('traces', () => {
       { actor_id: 'ingestion', facts: { accepted: 1, created: 0, folded: 1, rejected: 0 } },
     ])
     const jobs = await fixture.platform.admin.query(
-      `select payload from graphile_worker._private_jobs where payload->>'organizationId' = $1`,
+      `select substr(payload->>'body', strpos(payload->>'body', '|') + 1)::json as payload from graphile_worker._private_jobs where payload->>'body' like '%' || $1 || '%'`,
       [traced.organization.id],
     )
     expect(jobs.rows.flatMap(({ payload }) => payload.alertIds)).toHaveLength(2)

@@ -1,10 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
-import type { OrganizationId } from '@redoubt/contract'
 import { sealTenantContext } from '@redoubt/trust'
 import { sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { serviceRoles } from '../src/platform/installation.ts'
+import { runJobsOnce } from '../src/platform/jobs.ts'
 import { refuseUnsafeRole } from '../src/platform/prepare-database.ts'
 import { inSystem, inTenant, systemReasons, type TenantTx } from '../src/platform/tenant-tx.ts'
 import { startTestPlatform, type TestOrganization, type TestPerson, type TestPlatform } from './harness.ts'
@@ -251,10 +251,38 @@ describe('writing across the wall', () => {
         db,
       ),
     )
-    const { rows } = await t.admin.query<{ payload: { organizationId: OrganizationId } }>(
-      `select payload from graphile_worker._private_jobs`,
+    const { rows } = await t.admin.query<{ payload: { body: string } }>(
+      'select payload from graphile_worker._private_jobs',
     )
-    expect(rows.map((row) => row.payload.organizationId)).toEqual([a.id])
+    expect(rows.map((row) => JSON.parse(row.payload.body.slice('runs.push|'.length)).organizationId)).toEqual([a.id])
+  })
+  it('runs no job that SQL as the worker planted or altered', async () => {
+    const taken: unknown[] = []
+    const run = () =>
+      runJobsOnce(t.kernel, t.loginOf('redoubt_worker'), {
+        'cases.check-response': async (payload) => void taken.push(payload),
+      })
+    const enqueue = (caseId: string) =>
+      inTenant(t.databases.redoubt_worker, a.id, { service: 'worker' }, ({ db }) =>
+        sql`select redoubt.enqueue('cases.check-response', ${JSON.stringify({ caseId })}::jsonb)`.execute(db),
+      )
+    const own = randomUUIDv7()
+    await enqueue(own)
+    await run()
+    expect(taken).toEqual([{ caseId: own, organizationId: a.id }])
+
+    const { pool } = t.databases.redoubt_worker
+    await pool.query(`select graphile_worker.add_job('cases.check-response', $1)`, [
+      JSON.stringify({ caseId: own, organizationId: b.id }),
+    ])
+    await enqueue(own)
+    await pool.query(
+      `update graphile_worker._private_jobs set payload = replace(payload::text, $1, $2)::json where payload::text like '%mac%' and attempts = 0`,
+      [a.id, b.id],
+    )
+    await run()
+    expect(taken).toHaveLength(1)
+    await t.admin.query('delete from graphile_worker._private_jobs')
   })
   it('takes no task that is not on the list', async () => {
     await expect(

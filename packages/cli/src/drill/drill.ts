@@ -14,16 +14,16 @@ export async function drill(
   const say = (line: string) => print(`  · ${line}`)
   const { against } = options
   print(against === undefined ? 'The drill attacks an installation of its own.' : `The drill attacks ${against}.`)
-  const { terrain, stop } = await (against === undefined
-    ? startOwnInstallation(say)
-    : enterInstallation({ ...options, against }, say))
   // The database and the runner are processes of their own, which would outlive this one.
   let interrupted = false
   const interrupt = () => {
     interrupted = true
     print('Stopping after the attack in hand.')
   }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt)
+  const { terrain, stop } = await (against === undefined
+    ? startOwnInstallation(say)
+    : enterInstallation({ ...options, against }, say))
   let done: Drill
   try {
     let before: string | null = null

@@ -48,8 +48,8 @@ export async function runDrill(
     .map((each) => ({ id: each.id, title: each.title, needs: missing(each) }))
   const results: Result[] = []
   for (const each of possible) {
-    const result = await judge(each, terrain)
     if (stopping()) break
+    const result = await judge(each, terrain)
     results.push(result)
     onResult(result)
   }

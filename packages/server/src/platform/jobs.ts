@@ -1,6 +1,9 @@
 import type { OrganizationId } from '@redoubt/contract'
+import { hmacSha256, utf8, verifyHmacSha256 } from '@redoubt/trust'
 import { Logger, type Runner, type RunnerOptions, run, runOnce } from 'graphile-worker'
+import { z } from 'zod'
 import { describe } from './http.ts'
+import type { ServiceRole } from './installation.ts'
 import type { Kernel, Stop } from './kernel.ts'
 import { connectionString, type Login, withClient } from './prepare-database.ts'
 import type { Tasks } from './work.ts'
@@ -50,12 +53,13 @@ export function runJobsOnce(kernel: Kernel, login: Login, handlers: TaskHandlers
 
 function optionsOf(kernel: Kernel, login: Login, handlers: TaskHandlers): RunnerOptions {
   const { log, metrics } = kernel
+  const key = hmacSha256(kernel.installation.contextKeys[login.user as ServiceRole].reveal(), utf8('redoubt.job'))
   const taskList = Object.fromEntries(
     Object.entries(handlers).map(([task, handle]) => [
       task,
       async (payload: unknown, helpers: { job: { attempts: number; max_attempts: number } }) => {
         try {
-          await (handle as (p: unknown, a: { last: boolean }) => Promise<void>)(payload, {
+          await (handle as (p: unknown, a: { last: boolean }) => Promise<void>)(openJob(task, payload, key), {
             last: helpers.job.attempts >= helpers.job.max_attempts,
           })
           metrics.jobs.inc({ task, result: 'done' })
@@ -77,4 +81,19 @@ function optionsOf(kernel: Kernel, login: Login, handlers: TaskHandlers): Runner
       else log.debug({ message }, 'job queue')
     }),
   }
+}
+
+const Sealed = z.strictObject({ body: z.string(), mac: z.string().regex(/^[0-9a-f]{64}$/) })
+
+/** What `redoubt.enqueue` sealed for this task. @throws Error for a job that anything else put there or changed */
+function openJob(task: string, payload: unknown, key: Uint8Array): unknown {
+  const sealed = Sealed.safeParse(payload)
+  if (
+    !sealed.success ||
+    !verifyHmacSha256(key, utf8(sealed.data.body), Buffer.from(sealed.data.mac, 'hex')) ||
+    !sealed.data.body.startsWith(`${task}|`)
+  ) {
+    throw new Error('this job was not put on the queue by the platform')
+  }
+  return JSON.parse(sealed.data.body.slice(task.length + 1))
 }

@@ -71,7 +71,14 @@ export async function startPostgres(home: string, superuserPassword: string): Pr
     await writeFile(marker, '', { flag: 'w' })
   }
   if (!(await answers(host, superuserPassword))) await launch(bin, data, host, log, asRoot, superuserPassword)
-  return { host, port, stop: () => stopCluster(data) }
+  return {
+    host,
+    port,
+    stop: async () => {
+      await stopCluster(data)
+      await rm(host, { recursive: true, force: true })
+    },
+  }
 }
 
 /** Where the cluster of a home answers while it runs. */

@@ -232,7 +232,7 @@ export const sqlTenantAttacks: readonly AnyAttack[] = [
     statements: ({
       a,
     }) => `select redoubt.enqueue('alerts.enrich', '{"organizationId":"${a.id}","alertIds":["drill"]}');
-      select payload from graphile_worker._private_jobs where payload::jsonb @> '{"organizationId":"${a.id}","alertIds":["drill"]}'`,
+      select payload from graphile_worker._private_jobs where payload::text like '%drill%' and payload::text like '%${a.id}%'`,
     lift: [
       `create or replace function redoubt.enqueue(task text, payload jsonb, run_at timestamptz default null, job_key text default null) returns void
        language plpgsql security definer set search_path = pg_catalog as $$ begin perform graphile_worker.add_job(task, payload::json); end $$`,
