@@ -291,6 +291,13 @@ describe('writing across the wall', () => {
       ),
     ).rejects.toThrow('unknown task')
   })
+  it('runs one statement at a time, so injected text cannot add its own', async () => {
+    for (const text of ['select 1; select 2', `select '${'x'.repeat(5000)}'; deallocate all`]) {
+      await expect(
+        inTenant(t.databases.redoubt_web, a.id, adminA, ({ db }) => sql.raw(text).execute(db)),
+      ).rejects.toThrow('multiple commands')
+    }
+  })
   it('makes no temporary table that would shadow a real one for the next tenant', async () => {
     await expect(
       inTenant(t.databases.redoubt_web, a.id, adminA, ({ db }) => sql`create temp table cases (id int)`.execute(db)),

@@ -123,11 +123,14 @@ class TransactionConnection implements DatabaseConnection {
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (!this.#client) throw new Error('this transaction has ended')
-    const result = await this.#client.query<R & pg.QueryResultRow>({
+    const statement: pg.QueryConfig & { queryMode: 'extended' } = {
       name: statementName(this.#client, query.sql),
       text: query.sql,
       values: query.parameters as unknown[],
-    })
+      // Injected text stays one statement: it cannot PREPARE another under a name that the next tenant's query will use.
+      queryMode: 'extended',
+    }
+    const result = await this.#client.query<R & pg.QueryResultRow>(statement)
     return {
       rows: result.rows,
       ...(result.command === 'SELECT' ? {} : { numAffectedRows: BigInt(result.rowCount ?? 0) }),
