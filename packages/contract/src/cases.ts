@@ -140,7 +140,7 @@ export const cases = {
   get: {
     kind: 'read',
     access: { permission: 'case:read' },
-    summary: 'One case.',
+    summary: 'One case, with the phases that may come next and what each still needs.',
     input: z.object({ id: CaseId }),
     output: Case,
     rest: { method: 'GET', path: '/cases/{id}' },
