@@ -225,6 +225,30 @@ describe('the inbox', () => {
     })
   })
 
+  test('of a new organization leads to a source with the command that sends a first alert, and fills by itself', async () => {
+    const organization = await f.t.organization()
+    const admin = await f.t.member(organization)
+    await using(f.as(admin), async (page) => {
+      await page.goto(`/o/${organization.slug}/inbox`)
+      await page.getByRole('link', { name: 'Add a source' }).click()
+      await page.getByLabel('Name', { exact: true }).fill('Edge sensors')
+      await page.getByLabel('Name', { exact: true }).press('Enter')
+      const address = page.getByLabel('Address', { exact: true })
+      await address.waitFor()
+      const [made] = (await f.t.call(admin, 'sources.list', {})).items
+      expect(await address.inputValue()).toBe(made?.url)
+      const command = await page.getByRole('region', { name: 'Try it' }).textContent()
+      expect(command).toContain(`curl -sS ${made?.url} `)
+      expect(command).toContain(await page.getByLabel('Token', { exact: true }).inputValue())
+
+      await page.goto(`/o/${organization.slug}/inbox`)
+      await page.getByText('Nothing waits').waitFor()
+      await page.getByText('Live', { exact: true }).waitFor({ state: 'attached' })
+      await (await sourceOf(f.t, admin)).send({ title: 'The first alert', severity: 'low' })
+      await page.getByRole('row').filter({ hasText: 'The first alert' }).waitFor()
+    })
+  })
+
   test('tells of arrivals without moving what one reads', async () => {
     await using(f.as(team.user), async (page) => {
       await page.goto(`${home()}/inbox`)
@@ -326,13 +350,13 @@ describe('a playbook', () => {
       await page.goto(`${home()}/playbooks/new`)
       const text = page.getByRole('textbox', { name: 'Playbook YAML' })
       await text.click()
-      await page.getByText('Sound').waitFor()
+      await page.getByText('Valid').waitFor()
       await page.keyboard.press('ControlOrMeta+End')
       await page.keyboard.type('  - id: ask')
       const problems = page.getByRole('list', { name: 'Problems' })
       await expect.poll(() => problems.textContent()).toMatch(/already used in line 5/)
       await page.keyboard.press('ControlOrMeta+z')
-      await page.getByText('Sound').waitFor()
+      await page.getByText('Valid').waitFor()
       await page.keyboard.press('ControlOrMeta+s')
       await page.getByText('Ask and note, version 1 saved').waitFor()
       await page.waitForURL(/\/playbooks\/[0-9a-f-]{36}$/)
@@ -380,6 +404,18 @@ describe('the audit log', () => {
 })
 
 describe('the frame', () => {
+  test('lists its keys on every page', async () => {
+    await using(f.as(team.viewer), async (page) => {
+      for (const path of ['/cases', '/audit', '/sessions']) {
+        await page.goto(home() + path)
+        await page.getByRole('heading', { level: 1 }).waitFor()
+        await page.keyboard.press('?')
+        await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+        await page.keyboard.press('Escape')
+      }
+    })
+  })
+
   test('reaches every place and operation from the keyboard, and gives focus back', async () => {
     await using(f.as(team.admin), async (page) => {
       await page.goto(`${home()}/cases`)

@@ -99,7 +99,7 @@ export function addSourceCommands(program: Command): void {
             card([
               ['source', `${made.source.name} (${made.source.slug})`],
               ['id', made.source.id],
-              ['path', made.source.path],
+              ['address', made.source.url],
             ]),
             credentialsCard(made.credentials),
           ),

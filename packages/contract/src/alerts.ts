@@ -213,6 +213,8 @@ export const Source = z.object({
   mapping: SourceMapping.nullable(),
   /** Path of its door on the ingestion service. */
   path: z.string(),
+  /** The whole address its alerts are sent to, as it is reached from outside. */
+  url: z.string(),
   createdAt: Timestamp,
   lastEventAt: Timestamp.nullable(),
   /** Alerts per hour of the last 24 hours, oldest first. */

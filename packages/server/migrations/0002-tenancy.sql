@@ -88,13 +88,17 @@ alter table redoubt.sessions enable row level security, force row level security
 alter table redoubt.refresh_tokens enable row level security, force row level security;
 alter table redoubt.set_up enable row level security, force row level security;
 
-create policy member on redoubt.memberships
-  using (organization_id = (select redoubt.organization()))
-  with check (organization_id = (select redoubt.organization()));
+create policy member on redoubt.memberships for select
+  using (organization_id = (select redoubt.organization()));
+-- Only an admin changes who belongs: SQL injected into anybody else's request cannot make them one.
+create policy admin on redoubt.memberships
+  using (organization_id = (select redoubt.organization()) and (select redoubt.role()) = 'admin')
+  with check (organization_id = (select redoubt.organization()) and (select redoubt.role()) = 'admin');
 create policy self on redoubt.memberships for select
   using ((select redoubt.role()) = 'self' and user_id = (select redoubt.person()));
-create policy system on redoubt.memberships
-  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'))
+create policy system on redoubt.memberships for select
+  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'));
+create policy system_insert on redoubt.memberships for insert
   with check ((select redoubt.reason()) in ('set-up', 'invitation'));
 -- A function, because the policies of organizations ask memberships in turn, which PostgreSQL refuses as recursion.
 create function redoubt.provides_for(client uuid) returns boolean
@@ -112,8 +116,9 @@ create policy tenant on redoubt.organizations for select
 create policy self on redoubt.organizations for select
   using ((select redoubt.role()) = 'self' and exists (
     select 1 from redoubt.memberships m where m.organization_id = id and m.user_id = (select redoubt.person())));
-create policy system on redoubt.organizations
-  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation', 'sweep'))
+create policy system on redoubt.organizations for select
+  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation', 'sweep'));
+create policy system_insert on redoubt.organizations for insert
   with check ((select redoubt.reason()) = 'set-up');
 create policy provider on redoubt.organizations for insert
   with check (provider_id = (select redoubt.organization()) and (select redoubt.role()) = 'admin');
@@ -123,17 +128,20 @@ create policy tenant on redoubt.users for select
                  where m.organization_id = (select redoubt.organization()) and m.user_id = id));
 create policy self on redoubt.users for select
   using (id = (select redoubt.person()));
-create policy system on redoubt.users
-  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'))
+create policy system on redoubt.users for select
+  using ((select redoubt.reason()) in ('authenticate', 'sign-in', 'set-up', 'invitation'));
+create policy system_insert on redoubt.users for insert
   with check ((select redoubt.reason()) in ('set-up', 'invitation'));
 
-create policy system on redoubt.credentials
-  using ((select redoubt.reason()) in ('sign-in', 'set-up', 'invitation'))
-  with check ((select redoubt.reason()) in ('sign-in', 'set-up', 'invitation'));
+-- Hashes are read where a password is proven, and nowhere else.
+create policy system on redoubt.credentials for select
+  using ((select redoubt.reason()) = 'sign-in');
+create policy system_insert on redoubt.credentials for insert
+  with check ((select redoubt.reason()) in ('set-up', 'invitation'));
 
 create policy tenant on redoubt.invitations
-  using (organization_id = (select redoubt.organization()))
-  with check (organization_id = (select redoubt.organization()));
+  using (organization_id = (select redoubt.organization()) and (select redoubt.role()) = 'admin')
+  with check (organization_id = (select redoubt.organization()) and (select redoubt.role()) = 'admin');
 create policy system on redoubt.invitations
   using ((select redoubt.reason()) = 'invitation') with check ((select redoubt.reason()) = 'invitation');
 

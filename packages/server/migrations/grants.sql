@@ -16,11 +16,12 @@ grant execute on function redoubt.sees_case(uuid), redoubt.restrict_alert(), red
 grant execute on function redoubt.provides_for(uuid) to redoubt_web, redoubt_api;
 grant select, insert on redoubt.organizations to redoubt_web, redoubt_api;
 grant select, insert on redoubt.users to redoubt_web, redoubt_api;
-grant select, insert, update on redoubt.credentials to redoubt_web, redoubt_api;
-grant select, insert, update, delete on redoubt.memberships to redoubt_web, redoubt_api;
-grant select, insert, update on redoubt.invitations to redoubt_web, redoubt_api;
-grant select, insert, update on redoubt.sessions, redoubt.refresh_tokens to redoubt_web, redoubt_api;
-grant select, insert, update on redoubt.set_up to redoubt_web, redoubt_api;
+grant select, insert on redoubt.credentials to redoubt_web, redoubt_api;
+grant select, insert, update (role), delete on redoubt.memberships to redoubt_web, redoubt_api;
+grant select, insert, update (accepted_at, revoked_at) on redoubt.invitations to redoubt_web, redoubt_api;
+grant select, insert, update (last_seen_at, revoked_at, revoked_because) on redoubt.sessions to redoubt_web, redoubt_api;
+grant select, insert, update (used_at) on redoubt.refresh_tokens to redoubt_web, redoubt_api;
+grant select, insert, update (token_hash, expires_at, used_at, operator_organization_id) on redoubt.set_up to redoubt_web, redoubt_api;
 grant select, insert, update, delete on redoubt.sources to redoubt_web, redoubt_api;
 grant select, update on redoubt.alerts to redoubt_web, redoubt_api;
 grant select on redoubt.alert_observables to redoubt_web, redoubt_api;

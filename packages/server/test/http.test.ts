@@ -1,6 +1,7 @@
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { Problem } from '@redoubt/contract'
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest'
 import { createServer } from '../src/platform/http.ts'
 import { startApi } from '../src/services/api.ts'
 import { startWeb } from '../src/services/web.ts'
@@ -251,6 +252,126 @@ describe('live events', () => {
     await t.call(admin, 'sessions.revokeOfMember', { userId: person.userId })
     await ended
   })
+})
+
+describe('a stream of live events', () => {
+  const events = (person: TestPerson, signal?: AbortSignal) =>
+    fetch(`${web}/events?organization=${person.organizationId}`, {
+      headers: { cookie: `__Host-redoubt=${person.token}` },
+      ...(signal ? { signal } : {}),
+    })
+  const open = async () => (await t.kernel.metrics.liveClients.get()).values[0]?.value ?? 0
+  const ended = async (response: Response) => {
+    for await (const _ of response.body as ReadableStream<Uint8Array>);
+  }
+  /** Lets `meanwhile` happen while the next stream is being admitted. */
+  const whileAdmitting = (meanwhile: () => Promise<unknown>) => {
+    const { role } = t.guards
+    const once: typeof role = async (...asked) => {
+      const answer = await role(...asked)
+      Object.assign(t.guards, { role })
+      await meanwhile()
+      return answer
+    }
+    Object.assign(t.guards, { role: once })
+  }
+
+  it('is not kept for a client that left while it was being admitted', async () => {
+    const before = await open()
+    const abort = new AbortController()
+    const left = Promise.withResolvers<void>()
+    whileAdmitting(async () => {
+      abort.abort()
+      await new Promise((turn) => setTimeout(turn, 50))
+      left.resolve()
+    })
+    await expect(events(admin, abort.signal)).rejects.toThrow('abort')
+    await left.promise
+    await events(admin).then((response) => response.body?.cancel())
+    await expect.poll(open).toBe(before)
+  })
+
+  it('ends at once when the session was revoked while it was being admitted', async () => {
+    const person = await t.member({ id: admin.organizationId }, 'viewer')
+    const told = new Promise<void>((heard) => void t.live.onRevoked((id) => id === person.userId && heard()))
+    whileAdmitting(() => Promise.all([told, t.call(admin, 'sessions.revokeOfMember', { userId: person.userId })]))
+    const response = await events(person)
+    await ended(response)
+  })
+
+  it('ends after a gap in the feed, in which a revocation may have been missed', async () => {
+    const response = await events(admin)
+    await t.admin.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and datname = current_database()`,
+    )
+    await ended(response)
+    await expect.poll(() => t.live.connected).toBe(true)
+  })
+
+  it('ends when the session’s time is over, though nothing revoked it', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      const person = await t.member({ id: admin.organizationId }, 'viewer')
+      await t.admin.query('update sessions set expires_at = $2 where user_id = $1', [
+        person.userId,
+        new Date(t.clock.now().getTime() + 10_000),
+      ])
+      const response = await events(person)
+      t.clock.advance(10_000)
+      vi.advanceTimersByTime(15_000)
+      await ended(response)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('is cut off when its client does not read, before what waits for it fills the memory', async () => {
+    const before = await open()
+    const { hostname, port } = new URL(web)
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => undefined)
+    socket.write(
+      `GET /events?organization=${admin.organizationId} HTTP/1.1\r\nHost: ${hostname}\r\nCookie: __Host-redoubt=${admin.token}\r\n\r\n`,
+    )
+    socket.pause()
+    await expect.poll(open).toBe(before + 1)
+    const notice = (round: number) =>
+      JSON.stringify({ organizationId: admin.organizationId, topics: Array(800).fill('cases'), round })
+    for (let round = 0; round < 400 && (await open()) > before; round++)
+      await t.admin.query(`select pg_notify('redoubt_live', $1)`, [notice(round)])
+    await expect.poll(open).toBe(before)
+    socket.destroy()
+  })
+
+  it('is given to one person twenty times, so that nobody takes the places of all', async () => {
+    const person = await t.member({ id: admin.organizationId }, 'viewer')
+    const streams = await Promise.all(Array.from({ length: 20 }, () => events(person)))
+    expect(streams.map(({ status }) => status)).toEqual(Array(20).fill(200))
+    expect((await events(person)).status).toBe(429)
+    expect((await events(admin)).headers.get('x-content-type-options')).toBe('nosniff')
+    await t.call(admin, 'sessions.revokeOfMember', { userId: person.userId })
+    await Promise.all(streams.map(ended))
+  })
+})
+
+test('metrics are for whoever is on this machine, not for whoever is behind its proxy or a name that points here', async () => {
+  const { port } = new URL(api)
+  const metrics = (headers: Record<string, string>) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      request({ host: '127.0.0.1', port, path: '/metrics', headers }, (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      })
+        .on('error', reject)
+        .end()
+    })
+  expect(await metrics({})).toBe(200)
+  expect(await metrics({ 'x-forwarded-for': '192.0.2.1' })).toBe(404)
+  expect(await metrics({ host: `rebound.example.com:${port}` })).toBe(404)
+})
+
+test('a path that decodes to a lone percent sign is an address like any other', async () => {
+  expect((await fetch(`${web}/%25`)).status).toBe(200)
 })
 
 test('OpenAPI 3.1 describes every REST operation, and the reference page lists them', async () => {

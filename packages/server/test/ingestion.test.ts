@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { IngestReceipt } from '@redoubt/contract'
@@ -465,6 +466,30 @@ test('stopping waits for the requests in hand', async () => {
     await stop
   } finally {
     await stopping.platform.stop()
+  }
+})
+
+test('bodies of senders who have proven nothing yet leave room for those who have', async () => {
+  const sender = await fixture.source()
+  const { hostname, port } = new URL(fixture.service.url)
+  const megabyte = Buffer.alloc(1_048_576, ' ')
+  const hanging = Array.from({ length: 13 }, () => {
+    const path = '/ingest/00000000-0000-7000-8000-000000000000'
+    const headers = { 'webhook-signature': 'v1,none', 'content-length': String(10 * megabyte.length) }
+    const upload = request({ hostname, port, path, method: 'POST', headers })
+    // Refused ones are cut off while they send.
+    upload.on('error', () => undefined)
+    for (let sent = 0; sent < 9; sent++) upload.write(megabyte)
+    upload.write(megabyte.subarray(1))
+    return upload
+  })
+  try {
+    await Promise.race(hanging.map((upload) => once(upload, 'response')))
+    // Nine megabytes: the room that a refused upload left would do for less.
+    const body = event('proven') + ' '.repeat(9 * megabyte.length)
+    expect((await fixture.post(sender, body)).status).toBe(202)
+  } finally {
+    for (const upload of hanging) upload.destroy()
   }
 })
 

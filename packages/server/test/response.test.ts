@@ -72,7 +72,7 @@ describe('the whole path', () => {
     const lines = (await linesOf(caseId)).filter(({ facts }) => facts.runId === id)
     expect(lines.map(({ kind, text }) => [kind, text]).reverse()).toEqual([
       ['run', 'started the playbook “Block address”'],
-      ['run', 'waits for approval by moderator: Block 203.0.113.7? Its score is 90.'],
+      ['run', 'asked for approval (moderator): Block 203.0.113.7? Its score is 90.'],
       ['run', 'approved “Block 203.0.113.7? Its score is 90.”'],
       ['comment', 'Blocked as rule-1.'],
       ['run', 'finished the run'],

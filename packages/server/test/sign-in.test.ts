@@ -1,8 +1,11 @@
-import { createOpaqueToken } from '@redoubt/trust'
+import { createOpaqueToken, generateSigningKey } from '@redoubt/trust'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { issueSetUpLink } from '../src/modules/identity/index.ts'
 import { Passwords, requireGoodPassword } from '../src/modules/identity/passwords.ts'
-import type { Credentials } from '../src/platform/operation.ts'
+import { defaultLimits } from '../src/platform/config.ts'
+import type { Database } from '../src/platform/database.ts'
+import type { Call, Credentials, Person } from '../src/platform/operation.ts'
+import { composeGuards } from '../src/services/operations.ts'
 import { startTestPlatform, type TestOrganization, type TestPerson, type TestPlatform } from './harness.ts'
 
 const nobody: Credentials = { kind: 'none' }
@@ -164,6 +167,62 @@ describe('signing in', () => {
     await expect.poll(() => t.call(person, 'alerts.list', {}).catch((error) => error.code)).toBe('forbidden')
   })
 
+  it('remembers nothing that was read before a revocation and arrives after it', async () => {
+    const person = await t.member(organization, 'moderator')
+    const call: Call = {
+      ...{ requestId: 'x', address: '127.0.0.1', userAgent: '', organizationId: null, input: null },
+      credentials: { kind: 'browser', token: person.token },
+    }
+    const revoked = (id: string) =>
+      new Promise<void>((seen) => {
+        const off = t.live.onRevoked((each) => {
+          if (each !== id) return
+          off()
+          seen()
+        })
+      })
+    let meanwhile: () => Promise<unknown>
+    // The answer is in, its transaction is not over: here the revocation overtakes it.
+    const held: Database = heldBeforeCommit(t.databases.redoubt_api, () => meanwhile())
+    const guards = composeGuards(t.kernel, held, t.live, t.access)
+
+    const boss = await t.member(organization)
+    meanwhile = () =>
+      Promise.all([
+        revoked(person.userId),
+        t.call(boss, 'members.changeRole', { userId: person.userId, role: 'viewer' }),
+      ])
+    await guards.role({ userId: person.userId } as Person, organization.id)
+    meanwhile = async () => undefined
+    expect(await guards.role({ userId: person.userId } as Person, organization.id)).toBe('viewer')
+
+    meanwhile = () =>
+      Promise.all([revoked(person.userId), t.call(boss, 'sessions.revokeOfMember', { userId: person.userId })])
+    await guards.person(call)
+    meanwhile = async () => undefined
+    await expect(guards.person(call)).rejects.toMatchObject({ code: 'unauthenticated' })
+  })
+
+  it('leaves a former admin no link to come back by: neither an invitation nor a runner of their own', async () => {
+    const former = await t.member(organization)
+    const boss = await t.member(organization)
+    const removed = await t.member(organization)
+    const theirs = await t.call(removed, 'members.invite', { email: 'also@example.org', role: 'admin' })
+    await t.call(boss, 'members.remove', { userId: removed.userId })
+    const { items } = await t.call(boss, 'members.invitations', {})
+    expect(items.map(({ id }) => id)).not.toContain(theirs.invitation.id)
+    const { link } = await t.call(former, 'members.invite', { email: 'again@example.org', role: 'admin' })
+    const { token: enrolment } = await t.call(former, 'runners.invite', { name: 'Theirs' })
+    await t.call(boss, 'members.changeRole', { userId: former.userId, role: 'viewer' })
+    const token = new URL(link).searchParams.get('token') as string
+    await expect(t.call(nobody, 'auth.acceptInvitation', { token, name: 'Once More', password })).rejects.toMatchObject(
+      { code: 'gone' },
+    )
+    const { kty, crv, x, y } = generateSigningKey('ES256').jwk as { kty: 'EC'; crv: 'P-256'; x: string; y: string }
+    const enrol = { token: enrolment, publicKey: { kty, crv, x, y }, url: 'http://127.0.0.1:5678' }
+    await expect(t.call(nobody, 'runners.enroll', enrol)).rejects.toMatchObject({ code: 'gone' })
+  })
+
   it('keeps the last admin, also when two admins demote each other at once', async () => {
     const small = await t.organization()
     const [one, two] = [await t.member(small), await t.member(small)]
@@ -217,6 +276,69 @@ test('sign-in is limited to five a minute for one address and e-mail (RL-2)', as
   expect(codes).toEqual([...Array(5).fill('unauthenticated'), 'rate_limited', 'rate_limited'])
   await t.stop()
 })
+
+test('an invitation is no way around the limit on guesses at one account, and leaves evidence of them', async () => {
+  const t = await startTestPlatform({ limits: { ...defaultLimits, signInPerMinute: 1 } })
+  const [victims, attackers] = [await t.organization(), await t.organization()]
+  const victim = await t.member(victims)
+  const { link } = await t.call(await t.member(attackers), 'members.invite', { email: victim.email, role: 'viewer' })
+  const token = new URL(link).searchParams.get('token') as string
+  const codes = []
+  for (let i = 1; i <= 6; i++) {
+    const guess = t.call(
+      nobody,
+      'auth.acceptInvitation',
+      { token, password: `guess ${i}` },
+      { address: `192.0.2.${i}` },
+    )
+    codes.push(await guess.catch((error) => error.code))
+  }
+  expect(codes).toEqual([...Array(4).fill('unauthenticated'), 'rate_limited', 'rate_limited'])
+  const { rows } = await t.admin.query(
+    `select count(*)::int as refused from audit_events where organization_id = $1 and action = 'session.refused'`,
+    [victims.id],
+  )
+  expect(rows).toEqual([{ refused: 4 }])
+  await t.stop()
+})
+
+test('refusals are recorded up to a limit: nobody can fill another organization’s log with them', async () => {
+  const t = await startTestPlatform({ limits: { ...defaultLimits, anonymousPerSecond: 1 } })
+  const operator = await t.organization()
+  const person = await t.member(await t.organization(), 'viewer')
+  const elsewhere = { ...person, organizationId: operator.id }
+  const codes = []
+  for (let i = 0; i < 32; i++) codes.push(await t.call(elsewhere, 'cases.list', {}).catch((error) => error.code))
+  expect(codes).toEqual([...Array(30).fill('forbidden'), 'rate_limited', 'rate_limited'])
+  await t.stop()
+})
+
+test('whoever guesses session tokens is told to wait, whichever operation they try', async () => {
+  const t = await startTestPlatform({ limits: { ...defaultLimits, anonymousPerSecond: 1 } })
+  const guess = () =>
+    t.call({ kind: 'browser', token: createOpaqueToken('ses') }, 'auth.me', {}).catch((error) => error.code)
+  const codes = []
+  for (let i = 0; i < 7; i++) codes.push(await guess())
+  expect(codes).toEqual([...Array(5).fill('unauthenticated'), 'rate_limited', 'rate_limited'])
+  await t.stop()
+})
+
+/** A database whose transactions stop short of their end until `meanwhile` has happened. */
+function heldBeforeCommit(database: Database, meanwhile: () => Promise<unknown>): Database {
+  const connect = async () => {
+    const client = await database.pool.connect()
+    const query = client.query.bind(client)
+    const held = async (text: string) => {
+      Reflect.deleteProperty(client, 'query')
+      await meanwhile()
+      return query(text)
+    }
+    client.query = ((...all: Parameters<typeof query>) =>
+      (all[0] as unknown) === 'commit' ? held('commit') : query(...all)) as typeof client.query
+    return client
+  }
+  return { ...database, pool: { connect } as unknown as Database['pool'] }
+}
 
 describe('passwords (AUTH-8)', () => {
   test.each([

@@ -231,6 +231,41 @@ describe('a transaction’s handle', () => {
   })
 })
 
+describe('what a smaller right opens in the database', () => {
+  const becomeAdmin = (db: TenantTx['db']) => sql`update memberships set role = 'admin'`.execute(db)
+
+  it('makes nobody an admin, nor lets them read invitations, who is none', async () => {
+    const user = await t.member(a, 'user')
+    await inTenant(t.databases.redoubt_web, a.id, user, ({ db }) => becomeAdmin(db))
+    await inTenant(t.databases.redoubt_web, a.id, user, ({ db }) => sql`delete from memberships`.execute(db))
+    const { rows } = await t.admin.query('select role from memberships where user_id = $1', [user.userId])
+    expect(rows).toEqual([{ role: 'user' }])
+    await t.call(adminA, 'members.invite', { email: 'invited@example.org', role: 'user' })
+    const invitations = ({ db }: TenantTx) => db.selectFrom('invitations').select('email').execute()
+    expect(await inTenant(t.databases.redoubt_web, a.id, user, invitations)).toEqual([])
+    expect(await inTenant(t.databases.redoubt_web, a.id, adminA, invitations)).toHaveLength(1)
+  })
+
+  it.each(systemReasons)('neither changes nor ends a membership for the reason %s', async (reason) => {
+    const before = (await t.admin.query('select * from memberships order by user_id')).rows
+    await inSystem(t.databases.redoubt_web, reason, ({ db }) => becomeAdmin(db))
+    await inSystem(t.databases.redoubt_web, reason, ({ db }) => sql`delete from memberships`.execute(db))
+    expect((await t.admin.query('select * from memberships order by user_id')).rows).toEqual(before)
+  })
+
+  it.each([
+    `update credentials set password_hash = '$argon2id$'`,
+    `update sessions set token_hash = 'known'`,
+    `update sessions set expires_at = 'infinity'`,
+    `update refresh_tokens set session_id = null`,
+    `update invitations set email = 'mine@example.org'`,
+  ])('has no right to %s', async (statement) => {
+    await expect(
+      inSystem(t.databases.redoubt_web, 'sign-in', ({ db }) => sql.raw(statement).execute(db)),
+    ).rejects.toThrow('permission denied')
+  })
+})
+
 describe('writing across the wall', () => {
   it('refuses a row of another organization', async () => {
     await expect(

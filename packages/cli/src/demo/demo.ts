@@ -29,11 +29,12 @@ export async function demo(options: { once: boolean; json: boolean }): Promise<v
       ports,
       publicUrl: `http://localhost:${ports.web}`,
     })
-    const told = tellStory(config, trail, undo).then(() => true)
-    if (!(await Promise.race([told, signal.then(() => false)]))) return await stopAndExit(stop)
+    const told = tellStory(config, trail, undo)
+    const theCase = await Promise.race([told, signal.then(() => null)])
+    if (theCase === null) return await stopAndExit(stop)
     if (!options.once) {
       process.stdout.write(
-        `\nThe console is open at ${config.publicUrl}\n  operator   ${operator.email}   ${operator.password}\n  approver   ${moderator.email}   ${moderator.password}\n\nStop with Ctrl-C; the temporary home is then removed.\n`,
+        `\nThe console is open at ${config.publicUrl}, with the case at\n  ${config.publicUrl}/o/fabrikam/cases/${theCase.id}\nSign in as\n  operator   ${operator.email}   ${operator.password}\n  approver   ${moderator.email}   ${moderator.password}\n\nStop with Ctrl-C; the temporary home is then removed.\n`,
       )
     }
     if (options.json) process.stdout.write(`${JSON.stringify(trail.json())}\n`)

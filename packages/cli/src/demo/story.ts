@@ -27,8 +27,8 @@ type Scene = {
 export const operator: Person = newPerson('Ada Provider', 'ada@northwind-soc.example')
 export const moderator: Person = newPerson('Grace Approver', 'grace@fabrikam.example')
 
-/** From an empty platform to a proof in the audit log; every part is the real one. */
-export async function tellStory(config: Config, trail: Trail, undo: Undo): Promise<void> {
+/** From an empty platform to a proof in the audit log; every part is the real one. Returns the case it is about. */
+export async function tellStory(config: Config, trail: Trail, undo: Undo): Promise<CaseSummary> {
   trail.chapter('A provider and its two clients')
   const scene = await settle(config, trail, undo)
   trail.chapter('Alerts arrive')
@@ -37,6 +37,7 @@ export async function tellStory(config: Config, trail: Trail, undo: Undo): Promi
   const runId = await respond(scene, theCase, trail, undo)
   trail.chapter('The audit log proves it')
   await prove(scene, runId, trail)
+  return theCase
 }
 
 async function settle(config: Config, trail: Trail, undo: Undo): Promise<Scene> {

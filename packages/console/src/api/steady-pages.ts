@@ -33,7 +33,7 @@ const nothing = { fresh: 0, gone: 0 }
 /**
  * A list by keyset pages that never moves by itself. When its topic changes, the first page is read again quietly: rows
  * on screen take their new values where they stand, while new and departed rows only raise a count until the person
- * asks to see them.
+ * asks to see them. An empty list has nothing that could move and fills by itself.
  */
 export function useSteadyPages<T>({ key, load, idOf, topic }: Options<T>): SteadyPages<T> {
   const { queries } = useApi()
@@ -66,11 +66,20 @@ export function useSteadyPages<T>({ key, load, idOf, topic }: Options<T>): Stead
           }
         : data,
     )
+  const show = (page: Page<T>) => {
+    setArrived(nothing)
+    queries.setQueryData<InfiniteData<Page<T>, string | undefined>>(queryKey, {
+      pages: [page],
+      pageParams: [undefined],
+    })
+  }
   const look = async () => {
     const shown = queries.getQueryData<InfiniteData<Page<T>, string | undefined>>(queryKey)
     if (!shown) return
     const page = await load(undefined).catch(() => null)
     if (page === null) return
+    // Nothing is on screen that could move.
+    if (shown.pages.every((each) => each.items.length === 0) && page.items.length > 0) return show(page)
     const newest = new Map(page.items.map((row) => [idOf(row), row]))
     const known = shown.pages.flatMap((each) => each.items)
     const ids = new Set(known.map(idOf))
@@ -109,11 +118,7 @@ export function useSteadyPages<T>({ key, load, idOf, topic }: Options<T>): Stead
     showArrived: async () => {
       const page = await load(undefined).catch(() => null)
       if (page === null) return reload()
-      setArrived(nothing)
-      queries.setQueryData<InfiniteData<Page<T>, string | undefined>>(queryKey, {
-        pages: [page],
-        pageParams: [undefined],
-      })
+      show(page)
     },
     reload,
     revise: (ids, change) => write((row) => (ids.has(idOf(row)) ? change(row) : row)),

@@ -55,10 +55,18 @@ export function RequestId({ id }: { id: string }) {
   )
 }
 
-/** A failed action, beside what it belongs to. */
-export function ErrorNote({ error }: { error: unknown }) {
+/** A failed action, beside what it belongs to. `marked` names the fields that say at their own input what is wrong. */
+export function ErrorNote({ error, marked = [] }: { error: unknown; marked?: readonly string[] }) {
   if (!error) return null
   const failure = failureOf(error)
+  if (failure.fields.length > 0 && failure.fields.every(({ path }) => marked.includes(path))) {
+    return (
+      <p role="alert" className="text-sm text-danger">
+        {failure.fields.length === 1 ? 'Mend the marked field' : 'Mend the marked fields'} and send again.
+      </p>
+    )
+  }
+  const unmarked = failure.fields.filter(({ path, message }) => path !== '' && message !== failure.detail)
   return (
     <div role="alert" className="flex gap-2 rounded-md bg-danger-soft px-3 py-2 text-sm text-danger">
       <Icon name="warning" className="mt-0.5" />
@@ -66,13 +74,11 @@ export function ErrorNote({ error }: { error: unknown }) {
         <p>
           <strong className="font-semibold">{failure.title}.</strong> {failure.detail ?? failure.advice}
         </p>
-        {failure.fields
-          .filter((field) => field.path !== '')
-          .map((field) => (
-            <p key={field.path}>
-              {field.path}: {field.message}
-            </p>
-          ))}
+        {unmarked.map((field) => (
+          <p key={field.path}>
+            {field.path}: {field.message}
+          </p>
+        ))}
         {failure.requestId && <p className="text-xs">Request {failure.requestId}</p>}
       </div>
     </div>

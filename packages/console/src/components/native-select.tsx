@@ -32,7 +32,7 @@ export function NativeSelect<K extends string>({
           const chosen = options.find((option) => option.value === event.target.value)
           if (chosen) onChange(chosen.value)
         }}
-        className={`max-w-full appearance-none truncate bg-transparent pr-6 pl-2 disabled:opacity-100 ${className}`}
+        className={`max-w-full appearance-none truncate pr-6 pl-2 disabled:opacity-100 ${className}`}
       >
         {options.map((option) => (
           <option key={option.value} value={option.value} className="bg-surface text-ink">

@@ -16,16 +16,19 @@ import { Shield } from './shield.tsx'
 
 const Palette = lazy(() => import('./palette.tsx').then((module) => ({ default: module.Palette })))
 
+const KeyHelp = lazy(() => import('./key-help.tsx').then((module) => ({ default: module.KeyHelp })))
+
 const railKey = 'redoubt.rail'
 
 /** What stands around every page of an organization. */
 export function Frame() {
   const [narrow, setNarrow] = useState(() => localStorage.getItem(railKey) === 'narrow')
   const [isPaletteOpen, setPaletteOpen] = useState(false)
+  const [isHelpOpen, setHelpOpen] = useState(false)
   const live = useLiveState()
   const main = useRef<HTMLElement>(null)
   const { pathname } = useLocation()
-  useKeys({ 'ctrl+k': () => setPaletteOpen(true) })
+  useKeys({ 'ctrl+k': () => setPaletteOpen(true), '?': () => setHelpOpen(true) })
   // A new page starts at its beginning for the keyboard too (WCAG 2.4.3); the first page keeps the browser's place.
   const seen = useRef(pathname)
   useEffect(() => {
@@ -67,6 +70,9 @@ export function Frame() {
                 <Kbd>K</Kbd>
               </span>
             </AriaButton>
+            <span className="max-md:hidden">
+              <IconButton icon="help" label="Keys (?)" onPress={() => setHelpOpen(true)} />
+            </span>
             <Shield />
           </div>
         </header>
@@ -81,9 +87,14 @@ export function Frame() {
         <BottomBar />
       </div>
       <Toasts />
+      {isHelpOpen && (
+        <Suspense>
+          <KeyHelp onClose={() => setHelpOpen(false)} />
+        </Suspense>
+      )}
       {isPaletteOpen && (
         <Suspense>
-          <Palette onClose={() => setPaletteOpen(false)} />
+          <Palette onClose={() => setPaletteOpen(false)} onHelp={() => setHelpOpen(true)} />
         </Suspense>
       )}
     </div>

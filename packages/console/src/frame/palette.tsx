@@ -6,10 +6,11 @@ import { type Command, CommandList } from '../components/command-list.tsx'
 import { destinations, isKnown } from './destinations.ts'
 import { places } from './places.ts'
 import { useSearchCommands } from './search.tsx'
+import { chooseTheme, themeIcons, themes, themeWords } from './theme.ts'
 
 /** Every place and every operation the person may use, from the contract; what is typed also searches. */
-export function Palette({ onClose }: { onClose: () => void }) {
-  const commandsFor = useCommands()
+export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () => void }) {
+  const commandsFor = useCommands(onHelp)
   return (
     <ModalOverlay
       isOpen
@@ -33,7 +34,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
   )
 }
 
-function useCommands(): (typed: string) => readonly Command[] {
+function useCommands(onHelp: () => void): (typed: string) => readonly Command[] {
   const navigate = useNavigate()
   const may = useMay()
   const me = useMe()
@@ -72,9 +73,17 @@ function useCommands(): (typed: string) => readonly Command[] {
       note: 'Switch organization',
       run: () => void navigate({ to: '/o/$slug', params: { slug: membership.organization.slug } }),
     }))
+  const looks: Command[] = themes.map((theme) => ({
+    id: `theme-${theme}`,
+    icon: themeIcons[theme],
+    label: `${themeWords[theme]} appearance`,
+    note: 'Look of the console',
+    run: () => chooseTheme(theme),
+  }))
+  const help: Command = { id: 'keys', icon: 'help', label: 'Keys', note: 'Every key of the console', run: onHelp }
   return (typed) => {
     const words = typed.toLowerCase().split(/\s+/).filter(Boolean)
-    const all = [...goTo, ...actions, ...switches]
+    const all = [...goTo, ...actions, ...switches, ...looks, help]
     const matching = all.filter((command) => {
       const text = `${command.label} ${command.note ?? ''}`.toLowerCase()
       return words.every((word) => text.includes(word))

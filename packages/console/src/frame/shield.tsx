@@ -8,7 +8,7 @@ import { Fact, Facts } from '../components/drawer.tsx'
 import { Icon } from '../components/icon.tsx'
 import { announceFailure } from '../components/toast.tsx'
 import { roleWords, spanOf } from '../components/words.ts'
-import { chooseTheme, themes, useTheme } from './theme.ts'
+import { chooseTheme, themeIcons, themes, themeWords, useTheme } from './theme.ts'
 
 const strengthWords = {
   aal1: { short: 'AAL1', long: 'One factor (AAL1)' },
@@ -65,9 +65,6 @@ export function Shield() {
     </DialogTrigger>
   )
 }
-
-const themeWords = { system: 'System', light: 'Light', dark: 'Dark' }
-const themeIcons = { system: 'system', light: 'sun', dark: 'moon' } as const
 
 function ThemeChoice() {
   const theme = useTheme()

@@ -2,6 +2,8 @@ import { useSyncExternalStore } from 'react'
 
 export const themes = ['system', 'light', 'dark'] as const
 export type Theme = (typeof themes)[number]
+export const themeWords: Record<Theme, string> = { system: 'System', light: 'Light', dark: 'Dark' }
+export const themeIcons = { system: 'system', light: 'sun', dark: 'moon' } as const
 
 const key = 'redoubt.theme'
 const listeners = new Set<() => void>()

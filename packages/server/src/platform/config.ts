@@ -97,6 +97,20 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   })
 }
 
+/**
+ * Where a service is reached from outside, without a trailing slash: at the public address, or on a machine without a
+ * reverse proxy, where the console is reached on the port of `web`, at the service's own port beside it.
+ */
+export function publicAddress(
+  { publicUrl, ports }: Pick<Config, 'publicUrl' | 'ports'>,
+  of: 'api' | 'ingestion',
+): string {
+  const url = new URL(publicUrl)
+  if (url.port === '' || url.port !== String(ports.web)) return publicUrl
+  url.port = String(ports[of])
+  return url.origin
+}
+
 /** A configuration from parts, for composition in tests, the demo and the bench. */
 export function configOf(parts: Omit<Config, 'limits'> & { readonly limits?: Limits }): Config {
   return Object.freeze({ limits: defaultLimits, ...parts })

@@ -73,6 +73,8 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
   const tenant = perSecond(config.limits.tenantPerSecond)
   const expensive = perSecond(config.limits.expensivePerSecond)
   const signIn = new RateLimit({ limit: config.limits.signInPerMinute, windowMs: 60_000, clock })
+  const guesses = perSecond(config.limits.anonymousPerSecond * 5)
+  const refusals = new RateLimit({ limit: config.limits.anonymousPerSecond * 30, windowMs: 60_000, clock })
 
   return async (operation, call) => {
     const started = performance.now()
@@ -114,8 +116,25 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
     return parseOutput(spec.output, await run(ctx as never, input as never))
   }
 
+  /** Who guesses sessions, tokens or keys is told to wait. */
+  async function proven<T>(call: Call, prove: (call: Call) => Promise<T>): Promise<T> {
+    try {
+      return await prove(call)
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'unauthenticated')
+        guesses.take(addressUnit(call.address), 'requests a second with credentials that do not hold')
+      throw error
+    }
+  }
+
+  /** Leaves the evidence of a refusal. It is kept for ever, so whoever collects refusals is told to wait instead. */
+  async function refused(...[call, person, ...rest]: Parameters<Guards['refused']>): Promise<void> {
+    refusals.take(person.userId, 'refused requests a minute')
+    await guards.refused(call, person, ...rest)
+  }
+
   async function runForPerson({ spec, run }: Operation, call: Call): Promise<unknown> {
-    const person = await guards.person(call)
+    const person = await proven(call, guards.person)
     tenant.take(person.userId, 'requests a second for one person')
     const input = parseInput(spec.input, call.input)
     const ctx: PersonCtx = {
@@ -129,7 +148,7 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
   }
 
   async function runForRunner({ spec, run }: Operation, call: Call): Promise<unknown> {
-    const { organizationId, runnerId, name } = await guards.runner(call)
+    const { organizationId, runnerId, name } = await proven(call, guards.runner)
     tenant.take(organizationId, 'requests a second for one organization')
     const input = parseInput(spec.input, call.input)
     const actor = { kind: 'runner', id: runnerId, name } as const
@@ -140,14 +159,14 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
   }
 
   async function runInTenant({ name, spec, run }: Operation, call: Call, permission: Permission): Promise<unknown> {
-    const person = await guards.person(call)
+    const person = await proven(call, guards.person)
     const { organizationId, role } = await membership(call, person, name)
     tenant.take(organizationId, 'requests a second for one organization')
     if (spec.limit === 'expensive') expensive.take(person.userId, 'such requests a second')
     const subject = { userId: person.userId, role, organizationId }
     const coarse = guards.decide(subject, permission, { kind: 'Organization' })
     if (!coarse.allowed) {
-      await guards.refused(call, person, organizationId, name, coarse.policies)
+      await refused(call, person, organizationId, name, coarse.policies)
       throw new AppError('forbidden', `Your role, ${role}, does not include ${permission}.`)
     }
     const input = parseInput(spec.input, call.input)
@@ -181,7 +200,7 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
         },
       )
     } catch (error) {
-      if (refusal) await guards.refused(call, person, organizationId, name, refusal.policies)
+      if (refusal) await refused(call, person, organizationId, name, refusal.policies)
       throw error
     }
   }
@@ -194,14 +213,14 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
   ): Promise<{ organizationId: OrganizationId; role: string }> {
     const wanted = person.organizationId ?? call.organizationId
     if (person.organizationId && call.organizationId && call.organizationId !== person.organizationId) {
-      await guards.refused(call, person, null, name, [])
+      await refused(call, person, null, name, [])
       throw new AppError('forbidden', 'This token acts in another organization: sign in for the one you want.')
     }
     if (!wanted) throw new AppError('bad_request', 'Name the organization in the Redoubt-Organization header.')
     const organizationId = z.uuid().safeParse(wanted)
     const role = organizationId.success ? await guards.role(person, organizationId.data) : null
     if (!organizationId.success || role === null) {
-      await guards.refused(call, person, null, name, [])
+      await refused(call, person, null, name, [])
       throw new AppError('forbidden', 'You do not belong to this organization.')
     }
     return { organizationId: organizationId.data as OrganizationId, role }

@@ -26,11 +26,24 @@ export class LiveFeed {
 
   async start(): Promise<void> {
     const client = await this.#database.pool.connect()
-    this.#client = client
+    let broken = false
+    const lost = () => {
+      broken = true
+      this.#lost(client)
+    }
     client.on('notification', ({ channel, payload }) => this.#receive(channel, payload ?? ''))
-    client.once('error', () => this.#lost(client))
-    client.once('end', () => this.#lost(client))
-    await client.query('listen redoubt_live; listen redoubt_revoked')
+    client.once('error', lost)
+    client.once('end', lost)
+    try {
+      await client.query('listen redoubt_live; listen redoubt_revoked')
+      if (broken) throw new Error('the connection broke as soon as it listened')
+    } catch (error) {
+      // Not ours yet, so nobody else gives it back or tries again: a flapping database must not use up the pool.
+      client.release(true)
+      throw error
+    }
+    if (this.#stopped) return client.release(true)
+    this.#client = client
     this.connected = true
     this.#events.emit('reconnected')
   }

@@ -17,6 +17,7 @@ export type Person = {
   readonly userId: UserId
   readonly name: string
   readonly sessionId: SessionId
+  readonly sessionExpiresAt: Date
   readonly strength: 'aal1' | 'aal2'
   /** Token sessions act in one organization; browsers name it with each request. */
   readonly organizationId: OrganizationId | null

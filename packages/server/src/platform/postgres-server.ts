@@ -189,13 +189,19 @@ async function initialise(bin: Binaries, data: string, home: string, password: s
   }
 }
 
+/** `setpriv` is part of util-linux, which small images leave out. */
+function missingProgram(error: NodeJS.ErrnoException): string {
+  if (error.code !== 'ENOENT' || !error.message.includes('setpriv')) return error.message
+  return 'as root it needs setpriv from util-linux; install that, or start as another user'
+}
+
 function collect(child: ReturnType<typeof spawn>): Promise<string | null> {
   let text = ''
   child.stderr?.on('data', (chunk: Buffer) => {
     text = (text + chunk.toString('utf8')).slice(-2000)
   })
   return new Promise((done) => {
-    child.on('error', (error) => done(error.message))
+    child.on('error', (error) => done(missingProgram(error)))
     child.on('exit', (code) => done(code === 0 ? null : text.trim().replaceAll('\n', ' ')))
   })
 }

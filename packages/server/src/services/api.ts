@@ -1,4 +1,5 @@
 import { importSigningKey, Keyring } from '@redoubt/trust'
+import type { FastifyRequest } from 'fastify'
 import { mountAuditExport } from '../modules/audit/index.ts'
 import { planJwks } from '../modules/playbooks/index.ts'
 import type { Database } from '../platform/database.ts'
@@ -8,6 +9,18 @@ import type { Kernel, Stop } from '../platform/kernel.ts'
 import { openApiOf } from '../platform/openapi.ts'
 import { apiPrefix, mountRest } from '../platform/rest.ts'
 import { mountReference } from './reference-page.ts'
+
+const loopback = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+const localNames = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+/**
+ * Whether somebody on this machine asks for themselves: not through a reverse proxy beside us, whose connection is local
+ * whoever is behind it, nor from a page of a site whose name points here (DNS rebinding).
+ */
+function isLocal({ socket, hostname, headers }: FastifyRequest): boolean {
+  const forwarded = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'].some((name) => headers[name] !== undefined)
+  return loopback.has(socket.remoteAddress ?? '') && localNames.has(hostname) && !forwarded
+}
 
 /** REST for integrations (SVC-1), port 4000, with its OpenAPI description, reference page, key sets and metrics. */
 export async function startApi(
@@ -35,11 +48,7 @@ export async function startApi(
     url: '/metrics',
     handler: async (request, reply) => {
       const { registry } = kernel.metrics
-      const local =
-        request.socket.remoteAddress === '127.0.0.1' ||
-        request.socket.remoteAddress === '::1' ||
-        request.socket.remoteAddress === '::ffff:127.0.0.1'
-      if (!local) return reply.callNotFound()
+      if (!isLocal(request)) return reply.callNotFound()
       return reply.type(registry.contentType).send(await registry.metrics())
     },
   })

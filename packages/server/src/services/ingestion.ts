@@ -21,6 +21,8 @@ import { credentialsOf } from '../platform/rest.ts'
 const MAX_SENT = 10 * 1_048_576
 const MAX_UNPACKED = 50 * 1_048_576
 const MAX_HELD = 128 * 1_048_576
+/** Of these, what may be held for senders whose signature is still to be verified: whoever has a token keeps the rest. */
+const MAX_UNPROVEN = 64 * 1_048_576
 const MAX_FIELDS = 20
 
 const unpack = promisify(gunzip)
@@ -31,6 +33,7 @@ export async function startIngestion(kernel: Kernel, database: Database): Promis
   const door = new SourceDoor(kernel, database)
   const gate = new Gate({ atOnce: 8, mayWait: 64 })
   const held = new ByteBudget(MAX_HELD)
+  const unproven = new ByteBudget(MAX_UNPROVEN)
   const { clock, config, log } = kernel
   const perSource = new RateLimit({ limit: config.limits.ingestRequestsPerSecond, windowMs: 1000, clock })
   const refusals = new RateLimit({ limit: config.limits.anonymousPerSecond, windowMs: 1000, clock })
@@ -61,14 +64,24 @@ export async function startIngestion(kernel: Kernel, database: Database): Promis
     const isSigned = token === null && request.headers['webhook-signature'] !== undefined
     const source = isSigned ? null : await admit(request, () => door.byToken(name, token ?? ''))
     let heldBytes = 0
+    let unprovenBytes = 0
+    const proven = () => {
+      unproven.give(unprovenBytes)
+      unprovenBytes = 0
+    }
     try {
       const sent = await readSent(request.raw, request.headers['content-length'], (bytes) => {
         held.take(bytes)
         heldBytes += bytes
+        if (source) return
+        unproven.take(bytes)
+        unprovenBytes += bytes
       })
       const known = source ?? (await admit(request, () => door.bySignature(name, request.headers, sent)))
+      proven()
       return await gate.run(() => take(request, known, sent))
     } finally {
+      proven()
       held.give(heldBytes)
     }
   }

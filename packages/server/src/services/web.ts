@@ -74,7 +74,7 @@ function serveFile(request: FastifyRequest, reply: FastifyReply, index: Buffer):
   reply.header('content-security-policy', contentSecurityPolicy)
   reply.header('permissions-policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()')
   reply.header('cross-origin-opener-policy', 'same-origin')
-  const path = normalize(decodeURIComponent((request.params as { '*': string })['*']))
+  const path = normalize((request.params as { '*': string })['*'])
   const file = join(dist, path)
   const type = types[extname(file)]
   if (path !== '.' && type && file.startsWith(dist + sep) && existsSync(file) && statSync(file).isFile()) {

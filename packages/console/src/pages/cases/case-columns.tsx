@@ -35,11 +35,11 @@ export const caseColumns: readonly Column<CaseSummary>[] = [
     id: 'alerts',
     header: 'Alerts',
     track: '56px',
-    from: 980,
+    from: 1040,
     align: 'end',
     cell: (row) => <span className="text-sm text-quiet">{row.alertCount.toLocaleString('en')}</span>,
   },
-  { id: 'tlp', header: 'TLP', track: '116px', from: 1040, cell: (row) => <TlpMark tlp={row.tlp} /> },
+  { id: 'tlp', header: 'TLP', track: '116px', from: 1180, cell: (row) => <TlpMark tlp={row.tlp} /> },
   {
     id: 'updated',
     header: 'Updated',

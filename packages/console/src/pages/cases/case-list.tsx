@@ -1,9 +1,9 @@
 import type { CaseSummary } from '@redoubt/contract'
-import { getRouteApi } from '@tanstack/react-router'
+import { getRouteApi, Link } from '@tanstack/react-router'
 import { useMemo, useRef, useState } from 'react'
 import { useApi, useMay, useMe } from '../../api/session.tsx'
 import { useSteadyPages } from '../../api/steady-pages.ts'
-import { Button } from '../../components/button.tsx'
+import { Button, buttonLook } from '../../components/button.tsx'
 import { EmptyState, ErrorState, Skeleton } from '../../components/feedback.tsx'
 import { ChoiceFilter, FilterChip, Segments, SeverityFilter } from '../../components/filters.tsx'
 import { Grid } from '../../components/grid.tsx'
@@ -92,10 +92,24 @@ export function CaseListPage() {
         ) : list.error ? (
           <ErrorState error={list.error} retry={list.reload} />
         ) : list.rows.length === 0 ? (
-          <EmptyState icon="case" title={isFiltered ? 'No case matches' : 'No open case'}>
+          <EmptyState
+            icon="case"
+            title={isFiltered ? 'No case matches' : show === 'all' ? 'No case yet' : 'No open case'}
+            action={
+              isFiltered ? (
+                <Button onPress={() => void navigate({ search: {}, replace: true })}>Clear filters</Button>
+              ) : (
+                may('alert:read') && (
+                  <Link to="/o/$slug/inbox" params={{ slug }} className={buttonLook('plain')}>
+                    Go to the inbox
+                  </Link>
+                )
+              )
+            }
+          >
             {isFiltered
-              ? 'Loosen the filters above, or show all cases.'
-              : 'Cases open by themselves when alerts belong together, or by hand from the inbox.'}
+              ? 'Closed cases and those of others are under “All”.'
+              : 'Severe alerts open a case by themselves. Any other: select it in the inbox and open one from it.'}
           </EmptyState>
         ) : (
           <Grid

@@ -63,7 +63,7 @@ export function OpenCaseDialog({ onClose }: { onClose: () => void }) {
             hint={tlpWords[tlp]}
           />
         </div>
-        <ErrorNote error={open.error} />
+        <ErrorNote error={open.error} marked={['title', 'description']} />
         <DialogActions>
           <Button onPress={onClose}>Cancel</Button>
           <Button type="submit" tone="primary" busy={open.isPending}>

@@ -130,7 +130,7 @@ function CreateDialog({ onClose }: { onClose: () => void }) {
           hint={`/o/${chosen || 'short-name'}`}
           error={fieldErrorOf(create.error, 'slug')}
         />
-        <ErrorNote error={create.error} />
+        <ErrorNote error={create.error} marked={['name', 'slug']} />
         <DialogActions>
           <Button onPress={onClose}>Cancel</Button>
           <Button type="submit" tone="primary" busy={create.isPending}>

@@ -32,7 +32,7 @@ export const alertColumns: readonly Column<AlertSummary>[] = [
   },
   {
     id: 'entities',
-    header: 'Names',
+    header: 'Entities',
     track: 'minmax(0,2fr)',
     from: 940,
     cell: (alert) => <span className="font-mono text-xs text-quiet">{alert.entities.join(' · ')}</span>,

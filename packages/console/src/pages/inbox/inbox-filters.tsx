@@ -1,7 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import type { Outputs } from '../../api/router-type.ts'
 import { useApi, useMay } from '../../api/session.tsx'
-import { IconButton } from '../../components/button.tsx'
 import { ChoiceFilter, FilterChip, Segments, SeverityFilter } from '../../components/filters.tsx'
 import { usePeople } from '../../components/person-picker.tsx'
 import { alertStateWords, severities } from '../../components/words.ts'
@@ -14,10 +13,9 @@ type InboxFiltersProps = {
   search: Filters
   counts: Outputs['alerts']['counts'] | undefined
   onRefine: (change: { [K in keyof Filters]?: Filters[K] | undefined }) => void
-  onHelp: () => void
 }
 
-export function InboxFilters({ search, counts, onRefine, onHelp }: InboxFiltersProps) {
+export function InboxFilters({ search, counts, onRefine }: InboxFiltersProps) {
   const { trpc, queries } = useApi()
   const may = useMay()
   const sources = useQuery(trpc.sources.list.queryOptions({}, { enabled: may('source:read') }), queries)
@@ -69,9 +67,6 @@ export function InboxFilters({ search, counts, onRefine, onHelp }: InboxFiltersP
       )}
       <div className="ml-auto flex items-center">
         <SavedViews search={search} onApply={onRefine} />
-        <span className="max-md:hidden">
-          <IconButton icon="more" label="Keys (?)" onPress={onHelp} />
-        </span>
       </div>
     </div>
   )

@@ -16,14 +16,13 @@ import { AlertCard, alertColumns } from './alert-columns.tsx'
 import { AlertDrawer } from './alert-drawer.tsx'
 import { DismissDialog } from './dismiss-dialog.tsx'
 import { InboxFilters } from './inbox-filters.tsx'
-import { KeyHelp } from './key-help.tsx'
 import { NoAlerts } from './no-alerts.tsx'
 import { SelectionBar } from './selection-bar.tsx'
 import { useTriage } from './use-triage.ts'
 
 const route = getRouteApi('/o/$slug/inbox')
 
-export type Asking = 'dismiss' | 'assign' | 'add-to-case' | 'help' | null
+export type Asking = 'dismiss' | 'assign' | 'add-to-case' | null
 
 /** The alert inbox: everything that waits for somebody, by keyboard or by hand, with details beside it. */
 export function InboxPage() {
@@ -95,7 +94,6 @@ export function InboxPage() {
     dismiss: () => ask('dismiss'),
   }
   useKeys({
-    '?': () => setAsking('help'),
     ...(chosen.size > 0 ? { escape: () => setChosen(new Set()) } : {}),
     ...(may('alert:triage') ? { e: acts.acknowledge, r: acts.reopen, a: acts.assign, d: acts.dismiss } : {}),
     ...(may('case:open') ? { c: acts.openCase } : {}),
@@ -109,7 +107,7 @@ export function InboxPage() {
         {chosen.size > 0 ? (
           <SelectionBar count={chosen.size} acts={acts} onClear={() => setChosen(new Set())} />
         ) : (
-          <InboxFilters search={filters} counts={counts.data} onRefine={refine} onHelp={() => setAsking('help')} />
+          <InboxFilters search={filters} counts={counts.data} onRefine={refine} />
         )}
         <div ref={area} className="relative flex min-h-0 flex-1 flex-col border-t border-line">
           <ArrivedPill arrived={list.arrived} onShow={list.showArrived} />
@@ -138,7 +136,6 @@ export function InboxPage() {
         </div>
       </div>
       {opened && <AlertDrawer key={opened} id={opened} acts={acts} onClose={() => open(null)} />}
-      {asking === 'help' && <KeyHelp onClose={() => setAsking(null)} />}
       {asking === 'dismiss' && (
         <DismissDialog
           count={picked.length}

@@ -56,7 +56,7 @@ export function InviteDialog({ onClose, onInvited }: { onClose: () => void; onIn
           onChange={setRole}
           hint={`${roleWords[role].does}.`}
         />
-        <ErrorNote error={invite.error} />
+        <ErrorNote error={invite.error} marked={['email']} />
         <DialogActions>
           <Button onPress={onClose}>Cancel</Button>
           <Button type="submit" tone="primary" busy={invite.isPending}>

@@ -89,13 +89,13 @@ function AlertChart() {
           title="Nothing arrived yet"
           action={
             may('source:manage') && (
-              <Link to="/o/$slug/sources" params={{ slug }} search={{ do: 'create' }} className={buttonLook('plain')}>
+              <Link to="/o/$slug/sources" params={{ slug }} search={{ do: 'create' }} className={buttonLook('primary')}>
                 Add a source
               </Link>
             )
           }
         >
-          Point a product at this organization and its alerts appear here.
+          Add a source and send it an alert: the page shows how, and the chart begins here.
         </EmptyState>
       )}
       {overTime.data && !isEmpty && <AlertsOverTime buckets={overTime.data.buckets} hours={hours} now={now} />}
@@ -144,7 +144,7 @@ function BurnDown({ cases, breached }: { cases: readonly CaseSummary[]; breached
   const { slug } = useWorkplace().membership.organization
   return (
     <Card
-      title="Running out"
+      title="Response due next"
       aside={
         breached > 0 && (
           <span className="flex items-center gap-1 font-medium text-danger">

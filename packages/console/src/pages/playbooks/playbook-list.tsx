@@ -51,7 +51,7 @@ export function PlaybookListPage() {
             action={!archived && write}
           >
             {archived
-              ? 'Playbooks that are put away keep their runs and appear here.'
+              ? 'An archived playbook keeps its runs and can be restored.'
               : 'A playbook answers a case in a few steps of YAML. Your own runner executes them, and only from a plan that is signed.'}
           </EmptyState>
         )}

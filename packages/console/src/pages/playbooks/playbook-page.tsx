@@ -108,7 +108,7 @@ function Workbench({ playbook }: { playbook: Playbook | null }) {
         archived: !playbook.archived,
       })
       queries.setQueryData(trpc.playbooks.get.queryKey({ id: next.id }), next)
-      announce(next.archived ? 'Put away' : 'Brought back')
+      announce(next.archived ? 'Archived' : 'Restored')
     } catch (error) {
       announceFailure('Nothing changed', error)
     }
@@ -145,7 +145,7 @@ function Workbench({ playbook }: { playbook: Playbook | null }) {
           {playbook && may('playbook:write') && (
             <Menu label="Playbook" trigger={<IconButton icon="more" label="More" />}>
               <MenuItem id="archive" icon="case" onAction={() => void archive()}>
-                {playbook.archived ? 'Bring back' : 'Put away'}
+                {playbook.archived ? 'Restore' : 'Archive'}
               </MenuItem>
             </Menu>
           )}
@@ -215,7 +215,7 @@ function Workbench({ playbook }: { playbook: Playbook | null }) {
           <div className="relative min-w-0 flex-1">
             {check && !check.ok && (
               <p className="absolute top-2 left-2 z-10 rounded-md bg-surface px-2 py-1 text-xs text-quiet shadow-raised">
-                As of the last sound text
+                As of the last valid text
               </p>
             )}
             {graph && (
@@ -235,7 +235,7 @@ function Verdict({ check }: { check: Check | null }) {
   return (
     <span role="status" className={`flex items-center gap-1.5 text-sm ${check.ok ? 'text-quiet' : 'text-danger'}`}>
       <Icon name={check.ok ? 'check' : 'warning'} className={check.ok ? 'text-accent' : ''} />
-      {check.ok ? 'Sound' : plural(check.errors.length, 'error')}
+      {check.ok ? 'Valid' : plural(check.errors.length, 'error')}
       {check.ok && check.warnings.length > 0 && `, ${plural(check.warnings.length, 'warning')}`}
     </span>
   )

@@ -6,7 +6,7 @@ import { useApi, useMay } from '../../api/session.tsx'
 import { Tag } from '../../components/badges.tsx'
 import { Button } from '../../components/button.tsx'
 import { Ago, Moment } from '../../components/clock.tsx'
-import { CopyField } from '../../components/copy-field.tsx'
+import { CopyCommand } from '../../components/copy-field.tsx'
 import { Dialog, DialogActions } from '../../components/dialog.tsx'
 import { EmptyState, ErrorNote, ErrorState, Skeleton } from '../../components/feedback.tsx'
 import { fieldErrorOf, TextField } from '../../components/fields.tsx'
@@ -101,10 +101,10 @@ export function RunnersPage() {
 /** A runner speaks only when it has something to report, so silence is no alarm. */
 function Heard({ runner }: { runner: Runner }) {
   if (runner.revoked) return <Tag icon="stop">Revoked</Tag>
-  if (runner.lastSeenAt === null) return <Tag icon="clock">Not heard yet</Tag>
+  if (runner.lastSeenAt === null) return <Tag icon="clock">Not used yet</Tag>
   return (
     <Tag icon="check" strong>
-      Heard <Ago at={runner.lastSeenAt} />
+      Last report <Ago at={runner.lastSeenAt} />
     </Tag>
   )
 }
@@ -116,11 +116,14 @@ function EnrolDialog({ onClose }: { onClose: () => void }) {
   if (invite.data) {
     return (
       <Dialog title={`Enrol ${name}`} onClose={onClose} wide insist>
-        <CopyField label="Run this where the runner shall stand" value={invite.data.command} />
-        <CopyField
-          label="Enrolment token"
-          value={invite.data.token}
-          hint="Shown once. It works one time, within an hour."
+        <p className="text-sm text-quiet">
+          On the machine that shall execute the playbooks, in a checkout of this version of Redoubt after{' '}
+          <code className="font-mono text-xs">npm ci</code>, run this. The runner then appears in the list by itself.
+        </p>
+        <CopyCommand
+          label="Command"
+          value={invite.data.command}
+          hint="It holds a token: shown once, it works one time, within an hour."
         />
         <DialogActions>
           <Button tone="primary" onPress={onClose}>
@@ -148,7 +151,7 @@ function EnrolDialog({ onClose }: { onClose: () => void }) {
           hint="Where it stands, such as “Vienna data centre”."
           error={fieldErrorOf(invite.error, 'name')}
         />
-        <ErrorNote error={invite.error} />
+        <ErrorNote error={invite.error} marked={['name']} />
         <DialogActions>
           <Button onPress={onClose}>Cancel</Button>
           <Button type="submit" tone="primary" busy={invite.isPending}>

@@ -1,9 +1,10 @@
 import type { RunSummary } from '@redoubt/contract'
-import { getRouteApi } from '@tanstack/react-router'
+import { getRouteApi, Link } from '@tanstack/react-router'
 import { useMemo, useRef, useState } from 'react'
 import { useApi } from '../../api/session.tsx'
 import { useSteadyPages } from '../../api/steady-pages.ts'
 import { RunStateBadge } from '../../components/badges.tsx'
+import { Button, buttonLook } from '../../components/button.tsx'
 import { Ago, Moment } from '../../components/clock.tsx'
 import { EmptyState, ErrorState, Skeleton } from '../../components/feedback.tsx'
 import { ChoiceFilter } from '../../components/filters.tsx'
@@ -24,10 +25,10 @@ const columns: readonly Column<RunSummary>[] = [
     header: 'Playbook',
     track: 'minmax(0,2fr)',
     cell: (run) => (
-      <>
+      <span>
         <span className="font-medium">{run.playbook.name}</span>{' '}
         <span className="text-xs text-faint">v{run.playbook.version}</span>
-      </>
+      </span>
     ),
   },
   {
@@ -36,9 +37,9 @@ const columns: readonly Column<RunSummary>[] = [
     track: 'minmax(0,2fr)',
     from: 620,
     cell: (run) => (
-      <>
+      <span>
         <span className="text-faint">#{run.case.number}</span> <span className="text-quiet">{run.case.title}</span>
-      </>
+      </span>
     ),
   },
   {
@@ -113,8 +114,22 @@ export function RunListPage() {
         ) : list.error ? (
           <ErrorState error={list.error} retry={list.reload} />
         ) : list.rows.length === 0 ? (
-          <EmptyState icon="run" title="No run to show">
-            A run starts from a case: open one and choose “Run playbook”.
+          <EmptyState
+            icon="run"
+            title={state ? 'No run is in this state' : 'No run yet'}
+            action={
+              state ? (
+                <Button onPress={() => void navigate({ search: {}, replace: true })}>Show every state</Button>
+              ) : (
+                <Link to="/o/$slug/cases" params={{ slug }} className={buttonLook('plain')}>
+                  Go to the cases
+                </Link>
+              )
+            }
+          >
+            {state
+              ? 'Runs of other states may be there.'
+              : 'A run is a playbook at work on a case: open a case and choose “Run playbook”.'}
           </EmptyState>
         ) : (
           <Grid

@@ -8,6 +8,7 @@ import { ErrorNote } from '../../components/feedback.tsx'
 import { fieldErrorOf, SelectField, TextField } from '../../components/fields.tsx'
 import { adapterWords, keysOf, tlps, tlpWords } from '../../components/words.ts'
 import { CredentialsView } from './credentials-view.tsx'
+import { VendorSteps } from './sending-dialog.tsx'
 
 const slugOf = (name: string) =>
   name
@@ -26,17 +27,11 @@ export function CreateSourceDialog({ onClose, onCreated }: { onClose: () => void
   const [tlp, setTlp] = useState<Exclude<Tlp, 'RED'>>('AMBER')
   const adapters = useQuery(trpc.sources.adapters.queryOptions({}, { staleTime: Number.POSITIVE_INFINITY }), queries)
   const create = useMutation(trpc.sources.create.mutationOptions({ onSuccess: onCreated }), queries)
-  const adapter = adapters.data?.items.find((each) => each.type === type)
   if (create.data) {
     return (
       <Dialog title={`${create.data.source.name} is ready`} onClose={onClose} wide insist>
-        <CredentialsView credentials={create.data.credentials} path={create.data.source.path} />
-        {adapter && (
-          <div>
-            <h3 className="mb-1 text-sm">What to do at {adapter.vendor}</h3>
-            <p className="text-sm whitespace-pre-wrap text-quiet">{adapter.instructions}</p>
-          </div>
-        )}
+        <CredentialsView credentials={create.data.credentials} source={create.data.source} />
+        <VendorSteps type={create.data.source.type} />
         <DialogActions>
           <Button tone="primary" onPress={onClose}>
             I have copied them
@@ -73,12 +68,12 @@ export function CreateSourceDialog({ onClose, onCreated }: { onClose: () => void
           error={fieldErrorOf(create.error, 'name')}
         />
         <TextField
-          label="Short name for its address"
+          label="Short name"
           value={chosenSlug}
           onChange={setSlug}
           isRequired
           mono
-          hint={`Alerts are sent to /ingest/${chosenSlug || 'short-name'}`}
+          hint="What the command line calls it: small letters, digits and hyphens."
           error={fieldErrorOf(create.error, 'slug')}
         />
         <SelectField
@@ -88,7 +83,7 @@ export function CreateSourceDialog({ onClose, onCreated }: { onClose: () => void
           onChange={setTlp}
           hint={tlpWords[tlp]}
         />
-        <ErrorNote error={create.error} />
+        <ErrorNote error={create.error} marked={['name', 'slug']} />
         <DialogActions>
           <Button onPress={onClose}>Cancel</Button>
           <Button type="submit" tone="primary" busy={create.isPending}>

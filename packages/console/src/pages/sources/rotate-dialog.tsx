@@ -13,7 +13,7 @@ export function RotateDialog({ source, onClose }: { source: Source; onClose: () 
   if (rotate.data) {
     return (
       <Dialog title={`New credentials of ${source.name}`} onClose={onClose} wide insist>
-        <CredentialsView credentials={rotate.data} path={source.path} />
+        <CredentialsView credentials={rotate.data} source={source} />
         <DialogActions>
           <Button tone="primary" onPress={onClose}>
             I have copied them

@@ -16,6 +16,7 @@ import { adapterWords } from '../../components/words.ts'
 import { CreateSourceDialog } from './create-source-dialog.tsx'
 import { EditSourceDialog } from './edit-source-dialog.tsx'
 import { RotateDialog } from './rotate-dialog.tsx'
+import { SendingDialog } from './sending-dialog.tsx'
 
 const route = getRouteApi('/o/$slug/sources')
 
@@ -27,6 +28,7 @@ export function SourcesPage() {
   const may = useMay()
   const [rotating, setRotating] = useState<Source | null>(null)
   const [editing, setEditing] = useState<Source | null>(null)
+  const [sending, setSending] = useState<Source | null>(null)
   const sources = useQuery(trpc.sources.list.queryOptions({}), queries)
   const refresh = () => queries.invalidateQueries(trpc.sources.pathFilter())
   const enable = async (source: Source, enabled: boolean, isUndo = false) => {
@@ -66,7 +68,8 @@ export function SourcesPage() {
         {sources.isError && <ErrorState error={sources.error} retry={() => void sources.refetch()} />}
         {sources.data && items.length === 0 && (
           <EmptyState icon="source" title="No alert can arrive yet" action={create}>
-            Add a source for each product that sends alerts. It gets a door of its own and a token that is shown once.
+            Add a source for each product that sends alerts. It gets an address and a token of its own, and a command to
+            try them with.
           </EmptyState>
         )}
         {items.length > 0 && (
@@ -77,6 +80,7 @@ export function SourcesPage() {
             columns={[
               {
                 header: 'Source',
+                className: 'sm:min-w-44',
                 cell: (source) => (
                   <span className="flex items-center gap-2">
                     <span className={`font-medium ${source.enabled ? '' : 'text-faint line-through'}`}>
@@ -88,13 +92,13 @@ export function SourcesPage() {
               },
               {
                 header: 'Format',
-                className: 'sm:w-44',
+                className: 'sm:min-w-40 whitespace-nowrap',
                 cell: (source) => <span className="text-quiet">{adapterWords[source.type]}</span>,
               },
               {
-                header: 'Door',
-                className: 'max-lg:hidden',
-                cell: (source) => <span className="font-mono text-xs text-quiet">{source.path}</span>,
+                header: 'Address',
+                className: 'w-full max-w-0 max-lg:hidden',
+                cell: (source) => <span className="block truncate font-mono text-xs text-quiet">{source.url}</span>,
               },
               {
                 header: 'Last 24 hours',
@@ -103,20 +107,23 @@ export function SourcesPage() {
               },
               {
                 header: 'Last alert',
-                className: 'sm:w-28',
+                className: 'sm:min-w-24',
                 cell: (source) => (
                   <span className="text-xs text-quiet">
                     {source.lastEventAt ? <Ago at={source.lastEventAt} /> : 'Never'}
                   </span>
                 ),
               },
-              { header: 'TLP', className: 'sm:w-36 max-md:hidden', cell: (source) => <TlpMark tlp={source.tlp} /> },
+              { header: 'TLP', className: 'sm:min-w-28 max-md:hidden', cell: (source) => <TlpMark tlp={source.tlp} /> },
               {
                 header: '',
                 className: 'sm:w-12 text-right',
                 cell: (source) =>
                   may('source:manage') && (
                     <Menu label={source.name} trigger={<IconButton icon="more" label={`More about ${source.name}`} />}>
+                      <MenuItem id="send" icon="source" onAction={() => setSending(source)}>
+                        How to send alerts
+                      </MenuItem>
                       <MenuItem id="edit" icon="edit" onAction={() => setEditing(source)}>
                         Change
                       </MenuItem>
@@ -150,6 +157,7 @@ export function SourcesPage() {
         <CreateSourceDialog onClose={() => void navigate({ search: {}, replace: true })} onCreated={refresh} />
       )}
       {editing && <EditSourceDialog source={editing} onClose={() => setEditing(null)} onSaved={refresh} />}
+      {sending && <SendingDialog source={sending} onClose={() => setSending(null)} />}
       {rotating && <RotateDialog source={rotating} onClose={() => setRotating(null)} />}
     </>
   )

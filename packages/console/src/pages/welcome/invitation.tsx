@@ -94,7 +94,7 @@ export function InvitationPage() {
           }
           error={fieldErrorOf(accept.error, 'password')}
         />
-        <ErrorNote error={accept.error} />
+        <ErrorNote error={accept.error} marked={['name', 'password']} />
         <Button type="submit" tone="primary" size="large" busy={accept.isPending}>
           Join
         </Button>

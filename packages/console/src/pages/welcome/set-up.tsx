@@ -38,7 +38,7 @@ export function SetUpPage() {
     )
   }
   return (
-    <WelcomeCard title="Set up Redoubt" intro="Name your organization and become its first operator.">
+    <WelcomeCard title="Set up Redoubt" intro="Name your organization. You become its first admin.">
       <Form
         validationBehavior="aria"
         className="flex flex-col gap-4"
@@ -87,7 +87,7 @@ export function SetUpPage() {
           hint="At least 12 characters. A few unrelated words are easy to keep and hard to guess."
           error={fieldErrorOf(setUp.error, 'password')}
         />
-        <ErrorNote error={setUp.error} />
+        <ErrorNote error={setUp.error} marked={['organization', 'name', 'email', 'password']} />
         <Button type="submit" tone="primary" size="large" busy={setUp.isPending}>
           Create and sign in
         </Button>

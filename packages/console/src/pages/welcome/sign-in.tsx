@@ -56,11 +56,14 @@ export function SignInPage() {
           value={password}
           onChange={setPassword}
         />
-        <ErrorNote error={signIn.error} />
+        <ErrorNote error={signIn.error} marked={['email']} />
         <Button type="submit" tone="primary" size="large" busy={signIn.isPending}>
           Sign in
         </Button>
       </Form>
+      <p className="mt-4 text-xs text-faint">
+        No account yet? Ask an admin to invite you. A new installation prints its set-up link when it starts.
+      </p>
     </WelcomeCard>
   )
 }

@@ -2,6 +2,7 @@ import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import type { SourceMapping, sources } from '@redoubt/contract'
 import { createOpaqueToken, formatWebhookSecret, hashToken, seal } from '@redoubt/trust'
 import { AppError } from '../../platform/app-error.ts'
+import { publicAddress } from '../../platform/config.ts'
 import type { Kernel } from '../../platform/kernel.ts'
 import type { Handlers, TenantCtx } from '../../platform/operation.ts'
 import { compileMappings } from './adapters/mappings.ts'
@@ -21,11 +22,12 @@ import {
 const HOURS = 24
 
 export function sourceOperations(kernel: Kernel): Handlers<typeof sources> {
+  const door = publicAddress(kernel.config, 'ingestion')
   return {
     async list({ tx, now }) {
       const rows = await listSources(tx)
       const activity = await activityOf({ tx, now })
-      return { items: rows.map((row) => shownSource(row, activity(row.id))), next: null }
+      return { items: rows.map((row) => shownSource(door, row, activity(row.id))), next: null }
     },
 
     async adapters() {
@@ -45,14 +47,14 @@ export function sourceOperations(kernel: Kernel): Handlers<typeof sources> {
       const { stored, shown } = newCredentials(kernel, ctx.organizationId, id)
       const row = await insertSource(ctx.tx, { ...draft, ...stored, id, mapping: mapping ?? null, createdAt: ctx.now })
       changed(ctx, 'source.created', id, { type: draft.type, slug: draft.slug, tlp: draft.tlp })
-      return { source: shownSource(row, Array(HOURS).fill(0)), credentials: shown }
+      return { source: shownSource(door, row, Array(HOURS).fill(0)), credentials: shown }
     },
 
     async update(ctx, { id, ...changes }) {
       requireReadable(changes.mapping)
       const row = await updateSource(ctx.tx, id, changes)
       changed(ctx, 'source.updated', id, { changed: Object.keys(changes), enabled: row.enabled })
-      return shownSource(row, (await activityOf(ctx))(id))
+      return shownSource(door, row, (await activityOf(ctx))(id))
     },
 
     async rotate(ctx, { id }) {
@@ -119,7 +121,8 @@ async function activityOf({ tx, now }: Pick<TenantCtx, 'tx' | 'now'>): Promise<(
   }
 }
 
-function shownSource(row: SourceRow, activity: number[]) {
+function shownSource(door: string, row: SourceRow, activity: number[]) {
+  const path = `/ingest/${row.id}`
   return {
     id: row.id,
     name: row.name,
@@ -128,7 +131,8 @@ function shownSource(row: SourceRow, activity: number[]) {
     tlp: row.tlp,
     enabled: row.enabled,
     mapping: row.mapping,
-    path: `/ingest/${row.id}`,
+    path,
+    url: `${door}${path}`,
     createdAt: row.createdAt.toISOString(),
     lastEventAt: row.lastEventAt?.toISOString() ?? null,
     activity,

@@ -4,7 +4,7 @@ import type { Database } from '../../platform/database.ts'
 import type { PublicCtx } from '../../platform/operation.ts'
 import { inSystem, type SystemTx } from '../../platform/tenant-tx.ts'
 import { announce } from '../../platform/work.ts'
-import { type Passwords, requireGoodPassword } from './passwords.ts'
+import { requireGoodPassword } from './passwords.ts'
 import { addMembership, announceRevocation, claimInvitation, createUser, findInvitation } from './store.ts'
 import { recordIn } from './trail.ts'
 
@@ -20,21 +20,23 @@ export async function openInvitation(tx: SystemTx, token: string, now: Date) {
 /** Joins the organization: a known person proves it is them, a new one chooses a name and a password. */
 export async function acceptInvitation<T>(
   database: Database,
-  passwords: Passwords,
   ctx: PublicCtx,
   input: { token: string; name?: string | undefined; password: string },
-  signIn: (tx: SystemTx, person: { id: string; name: string }) => Promise<T>,
+  account: {
+    /** Holds the input's password against the account's. @throws AppError unauthenticated, rate_limited */
+    prove(email: string): Promise<unknown>
+    hash(password: string): Promise<string>
+    signIn(tx: SystemTx, person: { id: string; name: string }): Promise<T>
+  },
 ): Promise<{ slug: string; setCookie: T }> {
   const invitation = await inSystem(database, 'invitation', (tx) => openInvitation(tx, input.token, ctx.now))
   let passwordHash: string | null = null
-  if (invitation.userId !== null) {
-    if (!(await passwords.matches(input.password, invitation.passwordHash)))
-      throw new AppError('unauthenticated', 'This address has an account: confirm with its password.')
-  } else {
+  if (invitation.userId !== null) await account.prove(invitation.email)
+  else {
     if (input.name === undefined)
       throw new AppError('bad_request', 'Say your name.', { fields: [{ path: 'name', message: 'must not be empty' }] })
     requireGoodPassword(input.password, invitation.email)
-    passwordHash = await passwords.hash(input.password)
+    passwordHash = await account.hash(input.password)
   }
   return inSystem(database, 'invitation', async (tx) => {
     if (!(await claimInvitation(tx, invitation.id, ctx.now)))
@@ -64,6 +66,6 @@ export async function acceptInvitation<T>(
     )
     await announce(tx.db, invitation.organizationId, ['members'])
     await announceRevocation(tx, userId)
-    return { slug: invitation.slug, setCookie: await signIn(tx, person) }
+    return { slug: invitation.slug, setCookie: await account.signIn(tx, person) }
   })
 }

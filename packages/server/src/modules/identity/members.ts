@@ -2,7 +2,7 @@ import type { contract, Role } from '@redoubt/contract'
 import { createOpaqueToken, hashToken } from '@redoubt/trust'
 import { AppError } from '../../platform/app-error.ts'
 import type { Kernel } from '../../platform/kernel.ts'
-import type { Handlers } from '../../platform/operation.ts'
+import type { Handlers, TenantCtx } from '../../platform/operation.ts'
 import type { TenantTx } from '../../platform/tenant-tx.ts'
 import { announceRevocation } from './store.ts'
 
@@ -83,6 +83,7 @@ export function memberOperations(kernel: Kernel): Handlers<typeof contract.membe
         .where('organization_id', '=', ctx.organizationId)
         .where('user_id', '=', userId)
         .execute()
+      if (role !== 'admin') await withdrawInvitationsOf(ctx, userId)
       await announceRevocation(ctx.tx, userId)
       ctx.record({
         action: 'member.role-changed',
@@ -101,6 +102,7 @@ export function memberOperations(kernel: Kernel): Handlers<typeof contract.membe
         .where('organization_id', '=', ctx.organizationId)
         .where('user_id', '=', userId)
         .execute()
+      await withdrawInvitationsOf(ctx, userId)
       await announceRevocation(ctx.tx, userId)
       ctx.record({ action: 'member.removed', target: { kind: 'user', id: userId }, facts: { role: before } })
       ctx.live('members')
@@ -148,6 +150,21 @@ function shownInvitation(row: {
     createdAt: row.created_at.toISOString(),
     expiresAt: row.expires_at.toISOString(),
   }
+}
+
+/** Whoever invited holds the links: an admin who is removed could else come back by one, as admin, for a week. */
+async function withdrawInvitationsOf(ctx: TenantCtx, userId: string): Promise<void> {
+  const withdrawn = await ctx.tx.db
+    .updateTable('invitations')
+    .set({ revoked_at: ctx.now })
+    .where('organization_id', '=', ctx.organizationId)
+    .where('invited_by', '=', userId)
+    .where('accepted_at', 'is', null)
+    .where('revoked_at', 'is', null)
+    .returning('id')
+    .execute()
+  for (const { id } of withdrawn)
+    ctx.record({ action: 'member.invitation-revoked', target: { kind: 'invitation', id } })
 }
 
 /** @throws AppError not_found for whoever does not belong to the organization */

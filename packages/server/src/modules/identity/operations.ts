@@ -21,6 +21,8 @@ import {
 import { issueTokens, refreshTokens } from './tokens.ts'
 import { recordForPerson, recordIn } from './trail.ts'
 
+const wrongCredentials = 'E-mail address or password is wrong.'
+
 type Parts = {
   readonly kernel: Kernel
   readonly database: Database
@@ -39,7 +41,7 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
   })
 
   /** Finds the person, or refuses in the same words and the same time whoever asks (AUTH-5). */
-  async function prove(ctx: PublicCtx, email: string, password: string) {
+  async function prove(ctx: PublicCtx, email: string, password: string, refusal = wrongCredentials) {
     perAccount.take(email, 'attempts on one account in 15 minutes')
     const account = await inSystem(database, 'sign-in', (tx) => findAccount(tx, email))
     if (await passwords.matches(password, account?.passwordHash ?? null)) return account as NonNullable<typeof account>
@@ -55,7 +57,7 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
           event,
         )
     })
-    throw new AppError('unauthenticated', 'E-mail address or password is wrong.')
+    throw new AppError('unauthenticated', refusal)
   }
 
   async function startBrowser(tx: SystemTx, ctx: PublicCtx, person: { id: string; name: string }): Promise<() => void> {
@@ -201,9 +203,12 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
       ),
 
     async acceptInvitation(ctx, input) {
-      const { slug, setCookie } = await acceptInvitation(database, passwords, ctx, input, (tx, person) =>
-        startBrowser(tx, ctx, person),
-      )
+      const { slug, setCookie } = await acceptInvitation(database, ctx, input, {
+        // Counted and recorded like a sign-in: whoever invites holds the link, and could else try a stranger's password with it.
+        prove: (email) => prove(ctx, email, input.password, 'This address has an account: confirm with its password.'),
+        hash: (password) => passwords.hash(password),
+        signIn: (tx, person) => startBrowser(tx, ctx, person),
+      })
       setCookie()
       return { slug }
     },

@@ -27,6 +27,8 @@ export class SessionGuard {
   readonly #sessions = new Map<string, { row: SessionRow; at: number }>()
   readonly #roles = new Map<string, { role: string | null; at: number }>()
   readonly #claims = new Map<string, AccessClaims>()
+  /** Counts what was forgotten: an answer read before a revocation and arriving after it must not be remembered. */
+  #forgotten = 0
 
   constructor(kernel: Kernel, database: Database, live: LiveFeed, keys: KeySet) {
     this.#kernel = kernel
@@ -59,8 +61,9 @@ export class SessionGuard {
     const key = `${person.userId}|${organizationId}`
     const known = this.#roles.get(key)
     if (known && this.#fresh(known.at)) return known.role
+    const before = this.#forgotten
     const role = await inSystem(this.#database, 'authenticate', (tx) => findRole(tx, person.userId, organizationId))
-    remember(this.#roles, key, { role, at: this.#now() })
+    if (before === this.#forgotten) remember(this.#roles, key, { role, at: this.#now() })
     return role
   }
 
@@ -96,13 +99,14 @@ export class SessionGuard {
     const now = this.#now()
     let entry = this.#sessions.get(key)
     if (!entry || !this.#fresh(entry.at)) {
+      const before = this.#forgotten
       const row = await inSystem(this.#database, 'authenticate', (tx) => findSession(tx, by))
       if (!row) {
         this.#sessions.delete(key)
         throw unauthenticated()
       }
       entry = { row, at: now }
-      remember(this.#sessions, key, entry)
+      if (before === this.#forgotten) remember(this.#sessions, key, entry)
     }
     const { row } = entry
     if (row.revokedAt !== null || row.expiresAt.getTime() <= now) throw unauthenticated()
@@ -125,6 +129,7 @@ export class SessionGuard {
 
   /** `id` is a session's or a person's; null forgets all. */
   #forget(id: string | null): void {
+    this.#forgotten++
     for (const [key, { row }] of this.#sessions)
       if (id === null || row.id === id || row.userId === id) this.#sessions.delete(key)
     for (const key of this.#roles.keys()) if (id === null || key.startsWith(`${id}|`)) this.#roles.delete(key)
@@ -142,6 +147,7 @@ function personOf(row: SessionRow, organizationId: OrganizationId | null): Perso
     userId: row.userId as UserId,
     name: row.name,
     sessionId: row.id as SessionId,
+    sessionExpiresAt: row.expiresAt,
     strength: 'aal1',
     organizationId,
   }

@@ -190,7 +190,6 @@ export async function findInvitation(tx: SystemTx, tokenHash: string) {
     .selectFrom('invitations as i')
     .innerJoin('organizations as o', 'o.id', 'i.organization_id')
     .leftJoin('users as u', 'u.email', 'i.email')
-    .leftJoin('credentials as c', 'c.user_id', 'u.id')
     .select([
       'i.id',
       'i.organization_id as organizationId',
@@ -203,7 +202,6 @@ export async function findInvitation(tx: SystemTx, tokenHash: string) {
       'o.slug',
       'u.id as userId',
       'u.name as userName',
-      'c.password_hash as passwordHash',
     ])
     .where('i.token_hash', '=', tokenHash)
     .executeTakeFirst()

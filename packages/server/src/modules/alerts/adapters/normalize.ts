@@ -67,7 +67,7 @@ export function describeAdapters(): AdapterDescription[] {
       label: 'Any JSON or log line',
       vendor: 'Any',
       setUp:
-        'Post any JSON to this address; declare where title, severity, time and id are if the best effort misses them.',
+        'Send any JSON, or a log line as a JSON string. Title, severity, time and id are found by best effort; where they are missed, Change says where they stand.',
     },
   ]
 }

@@ -3,13 +3,14 @@ import type { contract, OrganizationId } from '@redoubt/contract'
 import { createOpaqueToken, hashToken, importVerifyingKey, requireOpaqueToken, TrustError } from '@redoubt/trust'
 import type { z } from 'zod'
 import { AppError } from '../../../platform/app-error.ts'
+import { publicAddress } from '../../../platform/config.ts'
 import type { Database } from '../../../platform/database.ts'
 import type { Kernel } from '../../../platform/kernel.ts'
 import type { Handlers, PublicCtx } from '../../../platform/operation.ts'
 import { inSystem } from '../../../platform/tenant-tx.ts'
 import { work } from '../../../platform/work.ts'
 import { takeReport } from './report.ts'
-import { apiAddress, enrolmentMs, runnerOrigin, startCommand } from './rules.ts'
+import { enrolmentMs, runnerOrigin, startCommand } from './rules.ts'
 import {
   claimEnrolment,
   findEnrolment,
@@ -36,7 +37,7 @@ export function runnerOperations(kernel: Kernel, database: Database): Handlers<t
       await insertEnrolment(ctx.tx, { id, name, tokenHash: hashToken(token), by, at: ctx.now, expiresAt })
       ctx.record({ action: 'runner.invited', target: { kind: 'runner-enrolment', id } })
       ctx.live('runners')
-      const command = startCommand(apiAddress(kernel.config), token)
+      const command = startCommand(publicAddress(kernel.config, 'api'), token)
       return { token, expiresAt: expiresAt.toISOString(), command }
     },
 

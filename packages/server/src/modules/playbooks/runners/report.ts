@@ -65,7 +65,7 @@ async function expected(ctx: MachineCtx, run: RunRow) {
 function sentenceOf(effect: Extract<Effect, { kind: 'taken' }>): string | null {
   switch (effect.state) {
     case 'waiting':
-      return `waits for approval by ${effect.waiting?.role}: ${effect.waiting?.prompt}`
+      return `asked for approval (${effect.waiting?.role}): ${effect.waiting?.prompt}`
     case 'succeeded':
       return 'finished the run'
     case 'failed':

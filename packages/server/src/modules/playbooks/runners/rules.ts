@@ -1,6 +1,5 @@
 import ipaddr from 'ipaddr.js'
 import { AppError } from '../../../platform/app-error.ts'
-import type { Config } from '../../../platform/config.ts'
 
 /** An enrolment token works once, within this time, in milliseconds. */
 export const enrolmentMs = 60 * 60_000
@@ -32,17 +31,6 @@ export function isRefusedAddress(host: string): boolean {
   if (!ipaddr.isValid(bare)) return false
   const range = ipaddr.process(bare).range()
   return ['linkLocal', 'unspecified', 'multicast', 'broadcast', 'reserved'].includes(range)
-}
-
-/**
- * Where runners reach the platform's REST API: the public address, or on a machine without a reverse proxy, where the
- * console is reached on the port of `web`, the port of `api` beside it.
- */
-export function apiAddress({ publicUrl, ports }: Pick<Config, 'publicUrl' | 'ports'>): string {
-  const url = new URL(publicUrl)
-  if (url.port === '' || url.port !== String(ports.web)) return publicUrl
-  url.port = String(ports.api)
-  return url.origin
 }
 
 /** What to type in a checkout of this repository where the runner shall stand. */

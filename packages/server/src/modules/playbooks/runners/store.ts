@@ -103,7 +103,10 @@ export function findEnrolment(tx: SystemTx, tokenHash: string) {
     .executeTakeFirst()
 }
 
-/** Uses an enrolment up; of two that race the second gets false. */
+/**
+ * Uses an enrolment up; of two that race the second gets false. So does the token of somebody who is no admin any more:
+ * new runs go to the runner heard of last, and theirs would be it.
+ */
 export async function claimEnrolment(tx: TenantTx, id: string, now: Date): Promise<boolean> {
   const { numUpdatedRows } = await tx.db
     .updateTable('runner_enrolments')
@@ -112,6 +115,16 @@ export async function claimEnrolment(tx: TenantTx, id: string, now: Date): Promi
     .where('id', '=', id)
     .where('used_at', 'is', null)
     .where('expires_at', '>', now)
+    .where((where) =>
+      where.exists(
+        where
+          .selectFrom('memberships as m')
+          .select('m.user_id')
+          .whereRef('m.organization_id', '=', 'runner_enrolments.organization_id')
+          .whereRef('m.user_id', '=', 'runner_enrolments.created_by')
+          .where('m.role', '=', 'admin'),
+      ),
+    )
     .executeTakeFirst()
   return numUpdatedRows === 1n
 }
