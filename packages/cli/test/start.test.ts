@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -176,5 +177,20 @@ describe('a database of one’s own', () => {
     expect(await started.ended()).toBe(1)
     expect(started.output()).toContain(sentence)
     expect(started.output()).not.toContain('    at ')
+  })
+})
+
+// Mounting a small disk takes root; elsewhere the test says so instead of passing for nothing.
+describe.skipIf(process.getuid?.() !== 0)('a full disk (needs root)', () => {
+  it('is refused in one sentence that says how much is missing', async () => {
+    const small = await newHome()
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=60m', 'tmpfs', small])
+    try {
+      const started = redoubt(['start'], await environmentOf(join(small, 'home')))
+      expect(await started.ended()).toBe(1)
+      expect(started.output()).toMatch(/The disk of \S+ has \d+ MB free and PostgreSQL needs 200 MB: free some space/)
+    } finally {
+      execFileSync('umount', [small])
+    }
   })
 })
