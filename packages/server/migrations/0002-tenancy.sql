@@ -147,8 +147,9 @@ create policy system on redoubt.invitations
 
 create policy self on redoubt.sessions
   using (user_id = (select redoubt.person()) and (select redoubt.role()) = 'self');
+-- An admin ends a member's browser sessions and the tokens for this organization; those for others are not theirs to see.
 create policy admin on redoubt.sessions
-  using ((select redoubt.role()) = 'admin' and exists (
+  using ((select redoubt.role()) = 'admin' and coalesce(organization_id, (select redoubt.organization())) = (select redoubt.organization()) and exists (
     select 1 from redoubt.memberships m
     where m.organization_id = (select redoubt.organization()) and m.user_id = sessions.user_id));
 create policy system on redoubt.sessions

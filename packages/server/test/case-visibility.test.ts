@@ -291,3 +291,14 @@ describe('sharing', () => {
     else expect(comment.reason).toMatchObject({ code: 'not_found' })
   })
 })
+
+test('the audit log says how many a RED case is for, never who', async () => {
+  const opened = await t.call(team.admin, 'cases.open', { title: 'Quiet matter', severity: 'high' })
+  await share(opened, { tlp: 'RED', to: [team.admin, team.viewer] })
+  const { rows } = await t.admin.query<{ facts: { to: object } }>(
+    `select facts from audit_events where action = 'case.shared' and target_id = $1`,
+    [opened.id],
+  )
+  expect(rows.map(({ facts }) => facts.to)).toEqual([{ tlp: 'RED', audience: 'named', recipients: 2 }])
+  expect(JSON.stringify(rows)).not.toContain(team.viewer.userId)
+})

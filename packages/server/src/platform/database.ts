@@ -27,6 +27,7 @@ export async function openDatabase(
     user: role,
     password: password.reveal(),
     max: options.connections ?? 8,
+    connectionTimeoutMillis: 10_000,
     // BEGIN, the context and the first query leave together: one round trip instead of three.
     pipeline: true,
     options:

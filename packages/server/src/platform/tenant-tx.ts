@@ -13,6 +13,7 @@ import {
   ValueNode,
 } from 'kysely'
 import type pg from 'pg'
+import { AppError } from './app-error.ts'
 import type { Database } from './database.ts'
 import { holdsTooManyStatements, statementName } from './prepared-statements.ts'
 import type { Schema } from './schema.ts'
@@ -66,7 +67,12 @@ async function transaction<T>(
   mode: Mode,
   use: (db: Kysely<Schema>) => Promise<T>,
 ): Promise<T> {
-  const client = await database.pool.connect()
+  const client = await database.pool.connect().catch((cause: Error) => {
+    throw new AppError('unavailable', 'The database is busy or away; try again in a few seconds.', {
+      cause,
+      retryAfter: 5,
+    })
+  })
   const connection = new TransactionConnection(client)
   const context = sealTenantContext(
     principal,

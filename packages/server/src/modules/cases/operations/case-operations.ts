@@ -5,7 +5,7 @@ import { severityOf, severityRank } from '../../../platform/severity.ts'
 import { responseDueAt } from '../../alerts/index.ts'
 import { openCase, scheduleResponseCheck } from '../alerts-in-case.ts'
 import { caseToChange, caseToRead, refused, requireSeeing } from '../reach.ts'
-import { type Audience, refusalOfAudience, settled } from '../rules/audience.ts'
+import { type Audience, counted, refusalOfAudience, settled } from '../rules/audience.ts'
 import { idOfCursor, pageOf } from '../rules/cursor.ts'
 import { refusals } from '../rules/phases.ts'
 import { dueAfterChange, respondedAt } from '../rules/response-clock.ts'
@@ -150,7 +150,7 @@ async function restrict(ctx: TenantCtx, found: CaseDetail, wanted: Audience): Pr
     ctx,
     found.id,
     { kind: 'shared', text: `set TLP:${wanted.tlp}${named}`, facts },
-    { action: 'case.shared', facts },
+    { action: 'case.shared', facts: { from: counted(from), to: counted(wanted) } },
   )
 }
 

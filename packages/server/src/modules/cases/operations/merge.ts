@@ -5,7 +5,7 @@ import { severityOf } from '../../../platform/severity.ts'
 import { responseDueAt } from '../../alerts/index.ts'
 import { scheduleResponseCheck } from '../alerts-in-case.ts'
 import { caseToChange, caseToRead } from '../reach.ts'
-import { mergedAudience } from '../rules/audience.ts'
+import { counted, mergedAudience } from '../rules/audience.ts'
 import { dueAfterChange, respondedAt } from '../rules/response-clock.ts'
 import { moveAlerts } from '../store/alerts.ts'
 import { type CaseDetail, lockCase, staleSince, updateCase } from '../store/cases.ts'
@@ -88,7 +88,7 @@ export const mergeOperation: Pick<Handlers<typeof contract.cases>, 'merge'> = {
         text: `merged case #${source.number} into this one`,
         facts: { ...facts, audienceBefore: to, audienceAfter: audience },
       },
-      { action: 'case.merged', facts: { ...facts, audienceBefore: to, audienceAfter: audience } },
+      { action: 'case.merged', facts: { ...facts, audienceBefore: counted(to), audienceAfter: counted(audience) } },
     )
     return caseOf(await caseToRead(ctx, id))
   },

@@ -64,3 +64,8 @@ export function mergedAudience(target: Audience, source: Audience, members: read
     recipientIds: named.filter((id) => seesBoth.has(id)),
   })
 }
+
+/** An audience for the audit log, whose readers need not be among a case's recipients: how many, never who. */
+export function counted({ tlp, audience, recipientIds }: Pick<Audience, 'tlp' | 'audience' | 'recipientIds'>) {
+  return { tlp, audience, recipients: recipientIds.length }
+}
