@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { Problem } from '@redoubt/contract'
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest'
-import { createServer } from '../src/platform/http.ts'
+import { createServer, describe as describeError } from '../src/platform/http.ts'
 import { startApi } from '../src/services/api.ts'
 import { startWeb } from '../src/services/web.ts'
 import { startTestPlatform, type TestPerson, type TestPlatform } from './harness.ts'
@@ -92,6 +92,13 @@ describe('errors on REST', () => {
     )
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
   })
+})
+
+test('a log line never quotes the value that a database error quotes', async () => {
+  const refused = await t.admin.query(`select 'mara@example.org'::uuid`).catch((error: Error) => error)
+  expect(JSON.stringify(refused, Object.getOwnPropertyNames(refused))).toContain('mara@')
+  expect(describeError(refused)).toMatchObject({ code: '22P02', message: 'a value that the database does not take' })
+  expect(JSON.stringify(describeError(refused))).not.toContain('mara@')
 })
 
 describe('a route that nobody decided about', () => {

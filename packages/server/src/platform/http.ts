@@ -188,13 +188,16 @@ function fromFastify(error: { statusCode?: number; code?: string; message?: stri
 export function describe(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: 'a value that is not an error was thrown' }
   const { code, table, constraint } = error as { code?: string; table?: string; constraint?: string }
+  // SQLSTATE class 22, data exceptions: `invalid input syntax for type uuid: "…"` and the like.
+  const message =
+    code?.startsWith('22') && code.length === 5 ? 'a value that the database does not take' : error.message
   return {
     name: error.name,
-    message: error.message,
+    message,
     code,
     table,
     constraint,
-    stack: error.stack,
+    stack: error.stack?.replace(error.message, () => message),
     ...(error.cause ? { cause: describe(error.cause) } : {}),
   }
 }
