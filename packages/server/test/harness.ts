@@ -225,9 +225,15 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
       live.stop()
       await Promise.all(serviceRoles.map((role) => databases[role].close()))
       await admin.end()
-      await withClient({ ...superuser, database: 'postgres' }, (client) =>
-        client.query(`drop database if exists ${client.escapeIdentifier(database)} with (force)`),
-      )
+      await withClient({ ...superuser, database: 'postgres' }, async (client) => {
+        // A queue that has answered may still be noting a failure; its connection ends by itself a moment later.
+        for (let asked = 0; asked < 200; asked += 1) {
+          const { rowCount } = await client.query('select from pg_stat_activity where datname = $1', [database])
+          if (rowCount === 0) break
+          await new Promise((next) => setTimeout(next, 25))
+        }
+        await client.query(`drop database if exists ${client.escapeIdentifier(database)} with (force)`)
+      })
       await rm(home, { recursive: true, force: true })
     },
   }

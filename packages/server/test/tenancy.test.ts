@@ -317,6 +317,9 @@ describe('writing across the wall', () => {
     )
     await run()
     expect(taken).toHaveLength(1)
+    // The queue notes a failure behind the answer of `run`; the database must not go away before that.
+    const noted = `select last_error from graphile_worker._private_jobs where locked_by is null and last_error is not null`
+    await expect.poll(async () => (await t.admin.query(noted)).rows.length).toBe(2)
     await t.admin.query('delete from graphile_worker._private_jobs')
   })
   it('takes no task that is not on the list', async () => {
