@@ -65,6 +65,7 @@ describe('a genuine export', () => {
       checkpoints: 3,
       lastCheckpoint: { size: 10, root: expect.stringMatching(/^.{44}$/) },
       verifier,
+      handovers: 0,
       verifierFrom: 'caller',
     })
   })
@@ -240,7 +241,7 @@ describe('an altered export', () => {
 
   test('of another log is refused though the key is the same', async () => {
     const lines = file.with(0, file[0]!.replace(`"origin":"${origin}"`, '"origin":"redoubt.example/audit/other"'))
-    expect(await refused(lines)).toMatchObject({ line: 1, problem: expect.stringContaining('not the one of the log') })
+    expect(await refused(lines)).toMatchObject({ line: 1, problem: expect.stringContaining('not one of the log') })
   })
 
   test('tells when the operator signed two logs of one size', async () => {
@@ -315,6 +316,7 @@ describe('the proof of one event', () => {
       proof: proof.map(encodeBase64),
       note: await note(events, 10),
       verifier,
+      successions: [],
     }
   }
 

@@ -1,9 +1,10 @@
 import { AuditFileHeader, AuditFileLine } from './audit-log.ts'
 import { decodeBase64, encodeBase64, equalBytes, utf8 } from './bytes.ts'
-import { type Checkpoint, verifyCheckpoint } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { openVerifierChain, placeInChain, type VerifierChain } from './key-succession.ts'
 import { LeafQueue } from './leaf-queue.ts'
+import { verifierAt, verifyChainedCheckpoint } from './log-head.ts'
 import { Frontier, leafHash } from './merkle.ts'
-import { type NoteVerifier, parseVerifierKey } from './signed-note.ts'
 import { TrustError } from './trust-error.ts'
 
 const MAX_LINE_LENGTH = 4 * 1024 * 1024
@@ -17,7 +18,10 @@ export type AuditFileResult =
       readonly checkpoints: number
       /** Compare it with one kept from earlier: a file cut right behind an older checkpoint is a true, older log. */
       readonly lastCheckpoint: { readonly size: number; readonly root: string }
+      /** Of the key that signed the last checkpoint; the one to pin from now on. */
       readonly verifier: string
+      /** How often the key changed since the trusted one, or within the file where it is taken from there. */
+      readonly handovers: number
       /** `file`: the key was taken from the file itself, so a file forged as a whole would pass. */
       readonly verifierFrom: 'caller' | 'file'
     }
@@ -34,7 +38,8 @@ export type AuditFileProblem = {
 
 /**
  * Verifies an exported audit log from its lines alone, without a server, in memory that grows only with the events
- * between two checkpoints. `trustedVerifier` is the vkey the reader has from elsewhere.
+ * between two checkpoints. `trustedVerifier` is the vkey the reader has from elsewhere, of now or of before a rotation:
+ * from an older key the file's successions must lead to the one that signed the end.
  */
 export async function verifyAuditFile(
   lines: AsyncIterable<string>,
@@ -75,7 +80,10 @@ type Absence = { readonly seq: number; readonly line: number; readonly found: nu
 
 class FileCheck {
   readonly #header: AuditFileHeader
-  readonly #verifier: NoteVerifier
+  readonly #chain: VerifierChain
+  /** Places in the chain: of the trusted key, and of the one that signed the last checkpoint that held. */
+  readonly #trusted: number
+  #signer = 0
   readonly #verifierFrom: 'caller' | 'file'
   /** The tree as of the last checkpoint that held, and the leaf hashes behind it. */
   #sealed = new Frontier()
@@ -86,23 +94,29 @@ class FileCheck {
   #checkpoints = 0
   #last: Checkpoint | undefined
 
-  private constructor(header: AuditFileHeader, verifier: NoteVerifier, verifierFrom: 'caller' | 'file') {
+  private constructor(
+    header: AuditFileHeader,
+    chain: VerifierChain,
+    trusted: { readonly place: number; readonly from: 'caller' | 'file' },
+  ) {
     this.#header = header
-    this.#verifier = verifier
-    this.#verifierFrom = verifierFrom
+    this.#chain = chain
+    this.#trusted = trusted.place
+    this.#verifierFrom = trusted.from
   }
 
   static async open(text: string, trusted: string | undefined): Promise<FileCheck> {
     const header = AuditFileHeader.safeParse(parseJson(text, 1))
     const fault = (problem: string) => new Fault({ line: 1, problem })
     if (!header.success) throw fault('The first line is not the header of a redoubt.audit/v1 file.')
+    const { origin, verifier, successions = [] } = header.data
     // A file signed throughout with a key of the forger's own.
-    if (trusted !== undefined && trusted !== header.data.verifier)
+    if (trusted !== undefined && trusted !== verifier && successions.length === 0)
       throw fault('The file names another signing key than the trusted one.')
-    const verifier = await refusing(1, () => parseVerifierKey(trusted ?? header.data.verifier))
-    // The genuine log of another organization, put in the place of this one.
-    if (verifier.name !== header.data.origin) throw fault('The signing key is not the one of the log named as origin.')
-    return new FileCheck(header.data, verifier, trusted === undefined ? 'file' : 'caller')
+    const chain = await refusing(1, () => openVerifierChain(origin, verifier, successions))
+    if (trusted === undefined) return new FileCheck(header.data, chain, { place: 0, from: 'file' })
+    const place = await refusing(1, async () => placeInChain(chain, trusted))
+    return new FileCheck(header.data, chain, { place, from: 'caller' })
   }
 
   async read(text: string, line: number): Promise<void> {
@@ -123,7 +137,14 @@ class FileCheck {
         seq: this.#events,
         problem: `The end is missing: no checkpoint covers all ${this.#events} events of the file.`,
       })
-    const { organizationId, origin, verifier } = this.#header
+    // Else the thief of a retired key could show a log of their own to a reader who has its successor already.
+    if (this.#signer < this.#trusted)
+      throw new Fault({
+        line,
+        problem:
+          'The end is signed by a key that the trusted one has succeeded: the file is older than that key, or forged.',
+      })
+    const { organizationId, origin } = this.#header
     return {
       ok: true,
       organizationId,
@@ -131,7 +152,8 @@ class FileCheck {
       events: this.#events,
       checkpoints: this.#checkpoints,
       lastCheckpoint: { size: this.#last.size, root: encodeBase64(this.#last.root) },
-      verifier,
+      verifier: verifierAt(this.#chain, this.#signer),
+      handovers: this.#signer - this.#trusted,
       verifierFrom: this.#verifierFrom,
     }
   }
@@ -172,8 +194,14 @@ class FileCheck {
   }
 
   async #readCheckpoint(note: string, line: number): Promise<void> {
-    const checkpoint = await refusing(line, () => verifyCheckpoint(note, this.#verifier, this.#header.origin))
+    const { signer, ...checkpoint } = await refusing(line, () => verifyChainedCheckpoint(note, this.#chain))
     const { size, root } = checkpoint
+    // Whoever stole a key after it was retired: what it signs behind its successor is not the platform's word any more.
+    if (signer < this.#signer)
+      throw new Fault({
+        line,
+        problem: `Line ${line}: the checkpoint is signed by a key that had been succeeded before.`,
+      })
     if (size < this.#sealed.size)
       throw new Fault({ line, problem: `The checkpoint of ${size} events stands behind a larger one.` })
     if (size > this.#events)
@@ -190,6 +218,7 @@ class FileCheck {
     this.#queue.drop(size - this.#sealed.size)
     this.#sealed = tree
     this.#last = checkpoint
+    this.#signer = signer
     this.#checkpoints += 1
   }
 

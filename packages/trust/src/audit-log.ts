@@ -35,8 +35,10 @@ export const AuditFileHeader = z.strictObject({
   format: z.literal(AUDIT_FORMAT),
   organizationId: z.string().min(1),
   origin: z.string().min(1),
-  /** The vkey of the key that signs the checkpoints; its name is the origin. */
+  /** The vkey of the key that signs the last checkpoints; its name is the origin. */
   verifier: z.string().min(1),
+  /** The statements that lead to it from the log's first key, oldest first; absent while there was no other. */
+  successions: z.array(z.string()).min(1).optional(),
   exportedAt: z.iso.datetime({ offset: true }),
 })
 export type AuditFileHeader = z.output<typeof AuditFileHeader>
@@ -54,7 +56,7 @@ type Stream<T> = AsyncIterable<T> | Iterable<T>
  * sequence number, checkpoint notes by size. Throws `audit_event` when the last checkpoint does not cover all events.
  */
 export async function* auditFileLines(
-  header: { organizationId: string; origin: string; verifier: string; exportedAt: Date },
+  header: Omit<AuditFileHeader, 'format' | 'exportedAt'> & { readonly exportedAt: Date },
   events: Stream<SealedEvent>,
   notes: Stream<string>,
 ): AsyncGenerator<string> {

@@ -1,27 +1,32 @@
 import { decodeBase64, equalBytes, utf8 } from './bytes.ts'
-import { type Checkpoint, verifyCheckpoint } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { type LogHead, verifyLogHead } from './log-head.ts'
 import { hashLeaf, verifyInclusion } from './merkle-proof.ts'
-import { parseVerifierKey } from './signed-note.ts'
 import { TrustError } from './trust-error.ts'
 
-/** The proof of one event, as the audit operations answer it. `leaf` and `proof` are base64. */
-export type AuditProof = {
+/** The proof of one event, as the audit operations answer it, up to a signed head. `leaf` and `proof` are base64. */
+export type AuditProof = LogHead & {
   readonly seq: number
   readonly size: number
   readonly body: string
   readonly leaf: string
   readonly proof: readonly string[]
-  readonly note: string
-  readonly verifier: string
 }
 
 export type AuditProofResult =
-  | { readonly ok: true; readonly checkpoint: Checkpoint }
+  | {
+      readonly ok: true
+      readonly checkpoint: Checkpoint
+      /** Of the key that signed; the one to pin from now on. */
+      readonly verifier: string
+      /** How often the key changed since the trusted one. */
+      readonly handovers: number
+    }
   | { readonly ok: false; readonly problem: string }
 
 /**
  * Verifies that an event is in the log `origin`: body → leaf hash → root → signed checkpoint. `trustedVerifier` is the
- * vkey pinned by the reader; without it the key is the one that came with the proof, which then shows only that the
+ * vkey pinned by the reader, of now or of before a rotation; without it the key is the one that came with the proof, which then shows only that the
  * parts agree with each other. Runs in a browser; hostile input is a proof that does not hold.
  */
 export async function verifyAuditProof(
@@ -30,8 +35,8 @@ export async function verifyAuditProof(
 ): Promise<AuditProofResult> {
   const failed = (problem: string): AuditProofResult => ({ ok: false, problem })
   try {
-    const verifier = await parseVerifierKey(trustedVerifier ?? claim.verifier)
-    const checkpoint = await verifyCheckpoint(claim.note, verifier, origin)
+    const trusted = trustedVerifier === undefined ? {} : { trustedVerifier }
+    const { checkpoint, verifier, handovers } = await verifyLogHead(claim, { origin, ...trusted })
     if (checkpoint.size !== claim.size) return failed('The proof is for a log of another size than the checkpoint.')
     const leaf = await hashLeaf(utf8(claim.body))
     if (!equalBytes(leaf, decodeBase64(claim.leaf))) return failed('The event does not hash to its leaf.')
@@ -43,7 +48,7 @@ export async function verifyAuditProof(
     const { size, root } = checkpoint
     if (!(await verifyInclusion({ index: claim.seq, size, leaf, proof, root })))
       return failed('The path from the event does not lead to the signed root.')
-    return { ok: true, checkpoint }
+    return { ok: true, checkpoint, verifier, handovers }
   } catch (error) {
     if (error instanceof TrustError || error instanceof SyntaxError) return failed(`${error.message}.`)
     throw error

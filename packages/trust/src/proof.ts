@@ -3,6 +3,7 @@ export { type AuditProof, type AuditProofResult, verifyAuditProof } from './audi
 export { decodeBase64, encodeBase64, utf8 } from './bytes.ts'
 export { type Checkpoint, formatCheckpoint, parseCheckpoint, verifyCheckpoint } from './checkpoint.ts'
 export { verifyEd25519 } from './ed25519.ts'
+export { type LogHead, signerAmong, type VerifiedHead, verifyLogHead } from './log-head.ts'
 export {
   type ConsistencyClaim,
   hashLeaf,
