@@ -17,6 +17,8 @@ export const AuditEvent = z.object({
 export type AuditEvent = z.output<typeof AuditEvent>
 
 const base64 = z.string().max(100)
+/** The statements by which the log's first key leads to the one that signed, oldest first. */
+const successions = z.array(z.string())
 const treeSize = z.union([
   z.int().min(0),
   z
@@ -41,7 +43,9 @@ export const audit = {
     input: Nothing,
     output: z.object({
       note: z.string().nullable(),
+      /** The verifier key (C2SP vkey) of the key that signed this note. */
       verifier: z.string(),
+      successions,
       origin: z.string(),
       size: z.int(),
       at: Timestamp.nullable(),
@@ -62,6 +66,7 @@ export const audit = {
       proof: z.array(base64).max(64),
       note: z.string(),
       verifier: z.string(),
+      successions,
     }),
     rest: { method: 'GET', path: '/audit/events/{id}/proof' },
   },

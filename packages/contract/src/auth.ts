@@ -48,6 +48,7 @@ export const Session = z.object({
   lastSeenAt: Timestamp,
   expiresAt: Timestamp,
   userAgent: z.string(),
+  ip: z.string().nullable().describe('where it was opened from; null when that is not known'),
   current: z.boolean(),
 })
 export type Session = z.output<typeof Session>

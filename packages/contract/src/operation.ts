@@ -1,8 +1,11 @@
 import type { z } from 'zod'
 import type { Permission } from './permissions.ts'
 
-/** A machine that calls the platform with an identity of its own. */
-export type Machine = 'runner'
+/**
+ * A machine that calls the platform with an identity of its own: a runner, by the certificate of its connection and the
+ * token of its request; or one whose certificate is missing or has ended, by its token alone.
+ */
+export type Machine = 'runner' | 'uncertified-runner'
 
 /**
  * Who may call an operation. There is no default: a spec without `access` does not compile.
@@ -29,6 +32,8 @@ export type OpSpec = {
   readonly rest?: { readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'; readonly path: string }
   /** False where only REST serves it (tokens for programs, machines); the console has no procedure for it. */
   readonly rpc?: false
+  /** Served on the runners' own port over mutual TLS, and nowhere else. */
+  readonly channel?: 'runners'
   /** Why a write leaves no audit event of its own; without it dispatch refuses one that recorded nothing. */
   readonly unaudited?: string
   /** Stricter limits than the tenant's bucket: `sign-in` 5/min per address and e-mail, `expensive` 2/s per person. */

@@ -27,6 +27,8 @@ export const permissions = {
   'runner:manage': 'Enrol and revoke runners',
   'audit:read': 'Read the audit log and its proofs',
   'audit:export': 'Export the audit log',
+  'installation:read': 'See the keys, secrets and services of the installation',
+  'installation:manage': 'Rotate keys, set secrets and deny services of the installation',
 } as const
 
 export type Permission = keyof typeof permissions

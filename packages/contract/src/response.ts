@@ -1,25 +1,7 @@
 import { z } from 'zod'
-import {
-  CaseId,
-  Done,
-  line,
-  Nothing,
-  OpaqueToken,
-  OrganizationId,
-  Page,
-  PersonRef,
-  PlaybookId,
-  pageOf,
-  RunId,
-  RunnerId,
-  Timestamp,
-  Tlp,
-  text,
-  Version,
-} from './fields.ts'
+import { CaseId, line, Page, PersonRef, PlaybookId, pageOf, RunId, Timestamp, Tlp, text, Version } from './fields.ts'
 import type { OpGroup } from './operation.ts'
 import { roles } from './permissions.ts'
-import { RunReport } from './plan.ts'
 
 /** Where in the YAML something is wrong, 1-based. */
 export const PlaybookProblem = z.object({ line: z.int(), column: z.int(), path: z.string(), message: z.string() })
@@ -200,69 +182,5 @@ export const runs = {
     input: z.object({ id: RunId }),
     output: RunSummary,
     rest: { method: 'POST', path: '/runs/{id}/cancel' },
-  },
-} as const satisfies OpGroup
-
-export const Runner = z.object({
-  id: RunnerId,
-  name: z.string(),
-  url: z.string(),
-  keyId: z.string(),
-  enrolledAt: Timestamp,
-  lastSeenAt: Timestamp.nullable(),
-  revoked: z.boolean(),
-})
-export type Runner = z.output<typeof Runner>
-
-const PublicEcKey = z.strictObject({
-  kty: z.literal('EC'),
-  crv: z.literal('P-256'),
-  x: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-  y: z.string().regex(/^[A-Za-z0-9_-]{43}$/),
-})
-
-export const runners = {
-  list: {
-    kind: 'read',
-    access: { permission: 'runner:read' },
-    summary: 'Runners of the organization.',
-    input: Nothing,
-    output: pageOf(Runner),
-    rest: { method: 'GET', path: '/runners' },
-  },
-  invite: {
-    kind: 'write',
-    access: { permission: 'runner:manage' },
-    summary: 'Make a one-time enrolment token for a runner; shown once, valid for an hour.',
-    input: z.object({ name: line(120) }),
-    output: z.object({ token: z.string(), expiresAt: Timestamp, command: z.string() }),
-    rest: { method: 'POST', path: '/runners/enrolments' },
-  },
-  revoke: {
-    kind: 'write',
-    access: { permission: 'runner:manage' },
-    summary: 'Revoke a runner: no plan is sent to it and no report of it is taken any more.',
-    input: z.object({ id: RunnerId }),
-    output: Done,
-    rest: { method: 'DELETE', path: '/runners/{id}' },
-  },
-  enroll: {
-    kind: 'write',
-    access: { public: 'the one-time enrolment token is the credential' },
-    summary: 'Enrol a runner with its public key.',
-    input: z.object({ token: OpaqueToken, publicKey: PublicEcKey, url: z.url({ protocol: /^https?$/ }).max(300) }),
-    output: z.object({ runnerId: RunnerId, organizationId: OrganizationId, issuer: z.string() }),
-    rest: { method: 'POST', path: '/runner/enroll' },
-    rpc: false,
-    limit: 'sign-in',
-  },
-  report: {
-    kind: 'write',
-    access: { machine: 'runner' },
-    summary: 'Report the outcome of a run, at least once; repeated reports change nothing.',
-    input: RunReport,
-    output: Done,
-    rest: { method: 'POST', path: '/runner/reports' },
-    rpc: false,
   },
 } as const satisfies OpGroup

@@ -7,9 +7,12 @@ create table redoubt.organizations (
 );
 create index organizations_provider on redoubt.organizations (provider_id);
 
+-- E-mail and IP addresses are sealed field by field, and e-mail addresses found by a keyed index (KEY-2). The row's id is
+-- part of what is sealed, so it is made before the row.
 create table redoubt.users (
-  id uuid primary key default uuidv7(),
-  email text not null unique check (email = lower(email) and length(email) <= 254),
+  id uuid primary key,
+  email_sealed bytea not null check (octet_length(email_sealed) between 34 and 1100),
+  email_index bytea not null unique check (octet_length(email_index) = 20),
   name text not null check (length(name) between 1 and 120),
   created_at timestamptz not null
 );
@@ -31,9 +34,10 @@ create table redoubt.memberships (
 create index memberships_user on redoubt.memberships (user_id);
 
 create table redoubt.invitations (
-  id uuid primary key default uuidv7(),
+  id uuid primary key,
   organization_id uuid not null references redoubt.organizations (id),
-  email text not null,
+  email_sealed bytea not null check (octet_length(email_sealed) between 34 and 1100),
+  email_index bytea not null check (octet_length(email_index) = 20),
   role text not null check (role in ('admin', 'moderator', 'user', 'viewer')),
   token_hash text not null unique,
   invited_by uuid not null references redoubt.users (id),
@@ -42,17 +46,20 @@ create table redoubt.invitations (
   accepted_at timestamptz,
   revoked_at timestamptz
 );
-create unique index invitations_open on redoubt.invitations (organization_id, email)
+create unique index invitations_open on redoubt.invitations (organization_id, email_index)
   where accepted_at is null and revoked_at is null;
+create index invitations_organization on redoubt.invitations (organization_id, id);
 
 create table redoubt.sessions (
-  id uuid primary key default uuidv7(),
+  id uuid primary key,
   user_id uuid not null references redoubt.users (id) on delete cascade,
   kind text not null check (kind in ('browser', 'token')),
   -- Where a token session acts; browsers name the organization with each request.
   organization_id uuid references redoubt.organizations (id),
   token_hash text unique,
   user_agent text not null default '' check (length(user_agent) <= 300),
+  -- Where it was opened from; null where the transport did not say.
+  ip_sealed bytea check (octet_length(ip_sealed) between 34 and 100),
   created_at timestamptz not null,
   last_seen_at timestamptz not null,
   expires_at timestamptz not null,
@@ -123,7 +130,8 @@ create policy system_insert on redoubt.organizations for insert
 create policy provider on redoubt.organizations for insert
   with check (provider_id = (select redoubt.organization()) and (select redoubt.role()) = 'admin');
 
-create policy tenant on redoubt.users for select
+-- For those alone who serve people: a policy that asks `memberships` asks it with the rights of whoever reads.
+create policy tenant on redoubt.users for select to redoubt_web, redoubt_api
   using (exists (select 1 from redoubt.memberships m
                  where m.organization_id = (select redoubt.organization()) and m.user_id = id));
 create policy self on redoubt.users for select
@@ -148,7 +156,7 @@ create policy system on redoubt.invitations
 create policy self on redoubt.sessions
   using (user_id = (select redoubt.person()) and (select redoubt.role()) = 'self');
 -- An admin ends a member's browser sessions and the tokens for this organization; those for others are not theirs to see.
-create policy admin on redoubt.sessions
+create policy admin on redoubt.sessions to redoubt_web, redoubt_api
   using ((select redoubt.role()) = 'admin' and coalesce(organization_id, (select redoubt.organization())) = (select redoubt.organization()) and exists (
     select 1 from redoubt.memberships m
     where m.organization_id = (select redoubt.organization()) and m.user_id = sessions.user_id));

@@ -14,12 +14,15 @@ create table redoubt.sources (
   tlp text not null check (tlp in ('CLEAR', 'GREEN', 'AMBER', 'AMBER+STRICT')),
   enabled boolean not null default true,
   mapping jsonb,
-  token_hash text not null unique,
-  webhook_secret bytea not null,
+  -- Both are null in the platform's own source, and in no other: nobody can send alerts in its name.
+  token_hash text unique,
+  webhook_secret bytea,
   created_at timestamptz not null,
   last_event_at timestamptz,
   primary key (organization_id, id),
-  unique (organization_id, slug)
+  unique (organization_id, slug),
+  check ((slug = 'system-health') = (token_hash is null)),
+  check ((token_hash is null) = (webhook_secret is null))
 );
 
 -- Severity as its rank, 0 informational to 4 critical, so that it sorts and takes the graver of two.

@@ -1,7 +1,8 @@
 import type { Secret } from '@redoubt/trust'
 import pg from 'pg'
-import type { ServiceRole } from './installation.ts'
-import { type DatabaseAddress, refuseUnsafeRole } from './prepare-database.ts'
+import type { ServiceRole } from './database-roles.ts'
+import type { DatabaseAddress } from './database-url.ts'
+import { refuseUnsafeRole } from './prepare-database.ts'
 
 /** A service's pool: its own role, its own key for the tenant context. */
 export type Database = {
@@ -28,6 +29,8 @@ export async function openDatabase(
     password: password.reveal(),
     max: options.connections ?? 8,
     connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     // BEGIN, the context and the first query leave together: one round trip instead of three.
     pipeline: true,
     options:

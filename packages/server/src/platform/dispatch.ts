@@ -1,4 +1,4 @@
-import type { Contract, OpSpec, OrganizationId, Permission, RunnerId } from '@redoubt/contract'
+import type { Contract, Machine, OpSpec, OrganizationId, Permission, RunnerId } from '@redoubt/contract'
 import { type ZodError, type ZodType, z } from 'zod'
 import { AppError } from './app-error.ts'
 import type { Database } from './database.ts'
@@ -20,16 +20,19 @@ import { work } from './work.ts'
 
 export type Decision = { readonly allowed: boolean; readonly policies: readonly string[] }
 
+/** A person's place in an organization. `isOperator` says that this organization runs the installation. */
+export type Membership = { readonly role: string; readonly isOperator: boolean }
+
 /** What dispatch asks of the modules above it; handed in at the composition. */
 export type Guards = {
   /** @throws AppError unauthenticated */
   person(call: Call): Promise<Person>
-  /** @throws AppError unauthenticated */
-  runner(call: Call): Promise<{ organizationId: OrganizationId; runnerId: RunnerId; name: string }>
-  /** The role of a person in an organization, null when they do not belong to it. */
-  role(person: Person, organizationId: string): Promise<string | null>
+  /** @throws AppError unauthenticated, or forbidden when the runner is known and its connection is not */
+  runner(call: Call, as: Machine): Promise<{ organizationId: OrganizationId; runnerId: RunnerId; name: string }>
+  /** What the database knows of a person in an organization; null when they do not belong to it. */
+  membership(person: Person, organizationId: string): Promise<Membership | null>
   decide(
-    person: { userId: string; role: string; organizationId: string },
+    person: Membership & { userId: string; organizationId: string },
     permission: Permission,
     resource: Resource,
   ): Decision
@@ -94,7 +97,7 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
     const { access } = operation.spec
     if ('public' in access) return runPublic(operation, call)
     if ('person' in access) return runForPerson(operation, call)
-    if ('machine' in access) return runForRunner(operation, call)
+    if ('machine' in access) return runForRunner(operation, call, access.machine)
     return runInTenant(operation, call, access.permission)
   }
 
@@ -109,7 +112,7 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
     const ctx: PublicCtx = {
       requestId: call.requestId,
       now: clock.now(),
-      address,
+      address: call.address,
       userAgent: call.userAgent,
       browser: call.browser,
     }
@@ -147,8 +150,8 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
     return parseOutput(spec.output, await run(ctx as never, input as never))
   }
 
-  async function runForRunner({ spec, run }: Operation, call: Call): Promise<unknown> {
-    const { organizationId, runnerId, name } = await proven(call, guards.runner)
+  async function runForRunner({ spec, run }: Operation, call: Call, as: Machine): Promise<unknown> {
+    const { organizationId, runnerId, name } = await proven(call, (each) => guards.runner(each, as))
     tenant.take(organizationId, 'requests a second for one organization')
     const input = parseInput(spec.input, call.input)
     const actor = { kind: 'runner', id: runnerId, name } as const
@@ -160,10 +163,10 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
 
   async function runInTenant({ name, spec, run }: Operation, call: Call, permission: Permission): Promise<unknown> {
     const person = await proven(call, guards.person)
-    const { organizationId, role } = await membership(call, person, name)
+    const { organizationId, role, isOperator } = await membership(call, person, name)
     tenant.take(organizationId, 'requests a second for one organization')
     if (spec.limit === 'expensive') expensive.take(person.userId, 'such requests a second')
-    const subject = { userId: person.userId, role, organizationId }
+    const subject = { userId: person.userId, role, organizationId, isOperator }
     const coarse = guards.decide(subject, permission, { kind: 'Organization' })
     if (!coarse.allowed) {
       await refused(call, person, organizationId, name, coarse.policies)
@@ -210,7 +213,7 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
     call: Call,
     person: Person,
     name: string,
-  ): Promise<{ organizationId: OrganizationId; role: string }> {
+  ): Promise<Membership & { organizationId: OrganizationId }> {
     const wanted = person.organizationId ?? call.organizationId
     if (person.organizationId && call.organizationId && call.organizationId !== person.organizationId) {
       await refused(call, person, null, name, [])
@@ -218,12 +221,12 @@ export function createDispatch(kernel: Kernel, database: Database, guards: Guard
     }
     if (!wanted) throw new AppError('bad_request', 'Name the organization in the Redoubt-Organization header.')
     const organizationId = z.uuid().safeParse(wanted)
-    const role = organizationId.success ? await guards.role(person, organizationId.data) : null
-    if (!organizationId.success || role === null) {
+    const found = organizationId.success ? await guards.membership(person, organizationId.data) : null
+    if (!organizationId.success || found === null) {
       await refused(call, person, null, name, [])
       throw new AppError('forbidden', 'You do not belong to this organization.')
     }
-    return { organizationId: organizationId.data as OrganizationId, role }
+    return { organizationId: organizationId.data as OrganizationId, ...found }
   }
 }
 

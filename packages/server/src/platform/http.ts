@@ -1,6 +1,8 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
+import type { Server as TlsServer } from 'node:tls'
 import { type ErrorCode, errorTable } from '@redoubt/contract'
+import { type CertificateHolder, followCertificate, internalServerOptions } from '@redoubt/trust'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify'
 import { AppError, problemOf, StartError } from './app-error.ts'
 import type { Config, ServiceName } from './config.ts'
@@ -22,9 +24,16 @@ const maxDepth = 32
 /**
  * An HTTP server of one service: request ids, RFC 9457 answers, strict headers, bounded bodies, health.
  * @param ready answers whether the service can do its work now
+ * @param mutual speaks TLS 1.3 with this certificate and asks clients for theirs; each route must ask `peerIdentity`
  */
-export function createServer(kernel: Kernel, service: ServiceName, ready: () => Promise<boolean>): Server {
-  const app = Fastify({
+export function createServer(
+  kernel: Kernel,
+  service: ServiceName,
+  ready: () => Promise<boolean>,
+  mutual?: { readonly certificate: CertificateHolder; readonly setting: string },
+): Server {
+  const app: FastifyInstance = Fastify({
+    ...(mutual ? { https: internalServerOptions(mutual.certificate) } : {}),
     logger: false,
     bodyLimit: bodyLimitBytes,
     requestTimeout: 30_000,
@@ -37,6 +46,11 @@ export function createServer(kernel: Kernel, service: ServiceName, ready: () => 
     routerOptions: { maxParamLength: 200, caseSensitive: true },
     forceCloseConnections: 'idle',
   })
+  if (mutual) {
+    // Fastify's type does not tell that `https` makes it a server of node:tls.
+    const unfollow = followCertificate(app.server as unknown as TlsServer, mutual.certificate)
+    app.addHook('onClose', async () => unfollow())
+  }
   const declaredHandlers = new WeakSet<object>()
   const undeclared: string[] = []
   app.addHook('onRoute', (route) => {
@@ -87,13 +101,15 @@ export function createServer(kernel: Kernel, service: ServiceName, ready: () => 
     url: '/healthz',
     handler: async () => ({ status: 'ok', service }),
   })
-  mount('public: readiness tells nothing', {
+  mount('public: readiness tells states and no more', {
     method: 'GET',
     url: '/readyz',
-    handler: async (_request, reply) =>
-      (await ready().catch(() => false))
-        ? { status: 'ready', service }
-        : reply.code(503).send({ status: 'not ready', service }),
+    handler: async (_request, reply) => {
+      // A service whose keys are in OUTAGE or DEGRADED still serves: taken out of rotation, it would serve nobody (KEY-5).
+      const keys = Object.fromEntries(Object.values(kernel.signing).map((key) => [key.use, key.state()]))
+      const isReady = await ready().catch(() => false)
+      return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready', service, keys })
+    },
   })
 
   return {
@@ -109,7 +125,7 @@ export function createServer(kernel: Kernel, service: ServiceName, ready: () => 
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {
           throw new StartError(
-            `Port ${port}, where ${service} listens, is taken: stop the other program or set REDOUBT_${service.toUpperCase()}_PORT.`,
+            `Port ${port}, where ${service} listens, is taken: stop the other program or set ${mutual?.setting ?? `REDOUBT_${service.toUpperCase()}_PORT`}.`,
             { cause },
           )
         }
@@ -120,7 +136,7 @@ export function createServer(kernel: Kernel, service: ServiceName, ready: () => 
       }
       const address = app.server.address()
       const actual = typeof address === 'object' && address ? address.port : port
-      return { url: `http://${hostOf(kernel.config)}:${actual}`, stop: () => app.close() }
+      return { url: `${mutual ? 'https' : 'http'}://${hostOf(kernel.config)}:${actual}`, stop: () => app.close() }
     },
   }
 }
@@ -147,8 +163,10 @@ function parseBoundedJson(body: Buffer): unknown {
   try {
     // `__proto__` stays an own property here and zod drops it: it never reaches a prototype.
     return JSON.parse(body.toString('utf8'))
-  } catch (cause) {
-    throw new AppError('bad_request', `The body is not JSON: ${(cause as Error).message}.`, { cause })
+  } catch (error) {
+    // The parser's own message quotes the body, and a body may hold a password or a secret.
+    const at = /at position (\d+)/.exec((error as Error).message)?.[1]
+    throw new AppError('bad_request', `The body is not JSON${at === undefined ? '' : `, at character ${at}`}.`)
   }
 }
 

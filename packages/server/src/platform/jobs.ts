@@ -1,42 +1,105 @@
 import type { OrganizationId } from '@redoubt/contract'
 import { hmacSha256, utf8, verifyHmacSha256 } from '@redoubt/trust'
 import { Logger, type Runner, type RunnerOptions, run, runOnce } from 'graphile-worker'
+import pg from 'pg'
 import { z } from 'zod'
 import { describe } from './http.ts'
-import type { ServiceRole } from './installation.ts'
 import type { Kernel, Stop } from './kernel.ts'
-import { connectionString, type Login, withClient } from './prepare-database.ts'
+import { type ServiceLogin, withClient } from './prepare-database.ts'
+import { systemTimers, type Timers } from './timers.ts'
 import type { Tasks } from './work.ts'
 
-/** A task's work; thrown errors are retried with growing pauses, twelve times in all. */
+/** A task's work; after a thrown error it is tried again with growing pauses, as often as `redoubt.enqueue` says. */
 export type TaskHandler<T extends keyof Tasks> = (
   payload: Tasks[T] & { readonly organizationId: OrganizationId },
   attempt: { readonly last: boolean },
 ) => Promise<void>
 export type TaskHandlers = { readonly [T in keyof Tasks]?: TaskHandler<T> }
 
-/** Takes jobs of the given tasks until stopped; stopping waits for the jobs in hand. */
+/**
+ * Takes jobs of the given tasks until stopped; stopping waits for the jobs in hand. When the database goes away in the
+ * middle, the queue cannot note what became of a job and ends itself; it is then started again, as soon as the database is
+ * back, and the jobs it had in hand are run anew.
+ * @throws StartError when the database cannot be reached at the start
+ */
 export async function startJobs(
   kernel: Kernel,
-  login: Login,
+  login: ServiceLogin,
   handlers: TaskHandlers,
-  options: { concurrency?: number } = {},
+  options: { concurrency?: number; timers?: Timers } = {},
 ): Promise<Stop> {
-  await freeAbandonedJobs(login, Object.keys(handlers))
-  const runner: Runner = await run({
-    ...optionsOf(kernel, login, handlers),
-    concurrency: options.concurrency ?? 2,
-    maxPoolSize: 4,
-    pollInterval: 1000,
+  const { concurrency = 2, timers = systemTimers } = options
+  const stopping = new AbortController()
+  const begin = async (): Promise<Queue> => {
+    await freeAbandonedJobs(login, Object.keys(handlers))
+    const pool = openPool(login, 4)
+    try {
+      const runner = await run({ ...optionsOf(kernel, login, handlers), pgPool: pool, concurrency, pollInterval: 1000 })
+      return { runner, pool }
+    } catch (error) {
+      await pool.end()
+      throw error
+    }
+  }
+  let queue: Queue | null = await begin()
+  const supervised = (async () => {
+    while (queue) {
+      // One that came up while the stop was asked for.
+      if (stopping.signal.aborted) void queue.runner.stop().catch(() => undefined)
+      await queue.runner.promise.catch(() => undefined)
+      await queue.pool.end()
+      queue = null
+      if (!stopping.signal.aborted)
+        kernel.log.warn({ tasks: Object.keys(handlers) }, 'the job queue has lost its database and is started again')
+      for (let pauseMs = 250; !queue && !stopping.signal.aborted; pauseMs = Math.min(pauseMs * 2, 5000)) {
+        await pause(timers, pauseMs, stopping.signal)
+        if (!stopping.signal.aborted) queue = await begin().catch(() => null)
+      }
+    }
+  })()
+  return async () => {
+    stopping.abort()
+    // One that has just ended by itself says so instead of stopping twice.
+    await queue?.runner.stop().catch(() => undefined)
+    await supervised
+  }
+}
+
+type Queue = { readonly runner: Runner; readonly pool: pg.Pool }
+
+/** Ours instead of the queue's own: it checks the database's certificate as all others do (NET-3). */
+function openPool(login: ServiceLogin, max: number): pg.Pool {
+  const pool = new pg.Pool({
+    ...login,
+    max,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    application_name: `${login.user}.jobs`,
   })
-  return () => runner.stop()
+  // The pool listens to idle connections alone, and an error that nobody listens to ends the process. Whoever uses the
+  // connection sees its query rejected.
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
+}
+
+/** Ends early when `signal` does. */
+function pause(timers: Timers, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = timers.after(ms, resolve)
+    signal.addEventListener('abort', () => {
+      cancel()
+      resolve()
+    })
+  })
 }
 
 /**
  * Frees the jobs that a killed process had in hand; the queue itself would keep them for four hours. Another process of
  * the same service may still be at one of them: every task bears to be run twice, also at once.
  */
-function freeAbandonedJobs(login: Login, tasks: readonly string[]): Promise<void> {
+function freeAbandonedJobs(login: ServiceLogin, tasks: readonly string[]): Promise<void> {
   return withClient(login, async (client) => {
     await client.query(
       `select graphile_worker.force_unlock_workers(array(
@@ -47,32 +110,39 @@ function freeAbandonedJobs(login: Login, tasks: readonly string[]): Promise<void
 }
 
 /** Runs the jobs that are due and returns when none is left. */
-export function runJobsOnce(kernel: Kernel, login: Login, handlers: TaskHandlers): Promise<void> {
-  return runOnce(optionsOf(kernel, login, handlers))
+export async function runJobsOnce(kernel: Kernel, login: ServiceLogin, handlers: TaskHandlers): Promise<void> {
+  const pool = openPool(login, 2)
+  try {
+    await runOnce({ ...optionsOf(kernel, login, handlers), pgPool: pool })
+  } finally {
+    await pool.end()
+  }
 }
 
-function optionsOf(kernel: Kernel, login: Login, handlers: TaskHandlers): RunnerOptions {
+function optionsOf(kernel: Kernel, login: ServiceLogin, handlers: TaskHandlers): RunnerOptions {
   const { log, metrics } = kernel
-  const key = hmacSha256(kernel.installation.contextKeys[login.user as ServiceRole].reveal(), utf8('redoubt.job'))
+  const key = hmacSha256(login.contextKey.reveal(), utf8('redoubt.job'))
   const taskList = Object.fromEntries(
     Object.entries(handlers).map(([task, handle]) => [
       task,
       async (payload: unknown, helpers: { job: { attempts: number; max_attempts: number } }) => {
+        const last = helpers.job.attempts >= helpers.job.max_attempts
         try {
-          await (handle as (p: unknown, a: { last: boolean }) => Promise<void>)(openJob(task, payload, key), {
-            last: helpers.job.attempts >= helpers.job.max_attempts,
-          })
+          await (handle as (p: unknown, a: { last: boolean }) => Promise<void>)(openJob(task, payload, key), { last })
           metrics.jobs.inc({ task, result: 'done' })
         } catch (error) {
           metrics.jobs.inc({ task, result: 'failed' })
-          log.error({ task, err: describe(error) }, 'job failed and will be tried again')
+          log.error({ task, err: describe(error) }, last ? 'job failed for good' : 'job failed and will be tried again')
           throw error
         }
       },
     ]),
   )
   return {
-    connectionString: connectionString(login),
+    // By default the queue does not wait for its notes about finished jobs: one that the database no longer takes is then a
+    // rejection that nobody handles, which ends the process, and stopping may overtake it. As a batch of its own, even one
+    // that waits for nobody, it is both handled and waited for.
+    preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
     noHandleSignals: true,
     taskList,
     logger: new Logger(() => (level, message) => {

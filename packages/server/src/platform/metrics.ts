@@ -39,6 +39,24 @@ export function createMetrics() {
       help: 'When the audit sequencer last sealed, UNIX time',
       registers,
     }),
+    keyAge: new Gauge({
+      name: 'redoubt_signing_key_age_seconds',
+      help: 'Age of the version that signs, as each service last looked at it',
+      labelNames: ['service', 'use'],
+      registers,
+    }),
+    keyState: new Gauge({
+      name: 'redoubt_signing_key_state',
+      help: '1 for the state that a signing key is in (KEY-5), 0 for the others',
+      labelNames: ['service', 'use', 'state'],
+      registers,
+    }),
+    keyRotations: new Counter({
+      name: 'redoubt_key_rotations_total',
+      help: 'How often another version of a signing key took over',
+      labelNames: ['service', 'use'],
+      registers,
+    }),
     liveClients: new Gauge({ name: 'redoubt_live_clients', help: 'Open event streams', registers }),
   }
 }

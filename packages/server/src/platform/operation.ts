@@ -8,6 +8,7 @@ import type {
   SessionId,
   UserId,
 } from '@redoubt/contract'
+import type { SpiffeId } from '@redoubt/trust'
 import type { z } from 'zod'
 import type { SelfTx } from './tenant-tx.ts'
 import type { Actor, Work } from './work.ts'
@@ -39,10 +40,12 @@ export type Resource =
 /** The platform's view of one request, whatever carried it. */
 export type Call = {
   readonly requestId: string
-  /** The client's address; IPv6 is counted by /64. */
+  /** The client's address; limits count IPv6 by /64. */
   readonly address: string
   readonly userAgent: string
   readonly credentials: Credentials
+  /** On the runners' port: who the certificate of the connection speaks for, null when it shows none that holds. */
+  readonly certificate?: SpiffeId | null
   /** The organization the caller asks to act in; believed only after the membership is found. */
   readonly organizationId: string | null
   readonly input: unknown

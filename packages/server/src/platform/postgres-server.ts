@@ -1,23 +1,28 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { accessSync, constants, existsSync } from 'node:fs'
-import { chown, mkdir, open, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { chown, mkdir, open, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
 import { StartError } from './app-error.ts'
+import { createLog, type Log } from './log.ts'
+import { supervise } from './supervision.ts'
+import { systemTimers, type Timers } from './timers.ts'
+import { sentenceOf, unprivileged, unprivilegedCommand } from './unprivileged-command.ts'
 
 /** An embedded PostgreSQL 18 that listens on a UNIX socket alone. */
 export type PostgresServer = {
   /** Directory of the socket, used as `host`. */
   readonly host: string
   readonly port: number
+  /** Ends the watch and the cluster. */
   stop(): Promise<void>
+  /** Ends the watch alone: another platform uses the cluster, and would see it come back after its own stop. */
+  letGo(): Promise<void>
 }
 
-// PostgreSQL refuses to run as root. `nobody` owns nothing else and exists on every Linux.
-const unprivileged = { uid: 65534, gid: 65534 }
 const port = 5432
 const settings = {
   listen_addresses: '',
@@ -49,32 +54,48 @@ async function binaries(): Promise<Binaries> {
 
 /**
  * Starts the cluster of a home, made on the first call; takes over one that still runs after its platform was killed.
+ * From then on it is started again whenever it ends by itself, until that does not help any more.
  * @param home absolute path of REDOUBT_HOME
  * @param superuserPassword password of the cluster's superuser, used for preparing roles only
  * @throws StartError with one sentence on a full disk, missing rights or a cluster that does not come up
  */
-export async function startPostgres(home: string, superuserPassword: string): Promise<PostgresServer> {
+export async function startPostgres(
+  home: string,
+  superuserPassword: string,
+  log: Pick<Log, 'warn' | 'error'> = createLog({ logLevel: 'silent' }),
+  timers: Timers = systemTimers,
+): Promise<PostgresServer> {
   const data = join(home, 'postgres')
   const host = socketDirectory(home)
-  const log = join(home, 'postgres.log')
-  const asRoot = process.getuid?.() === 0
+  const logFile = join(home, 'postgres.log')
   const bin = await binaries()
   await refuseFullDisk(home)
-  await mkdir(host, { recursive: true, mode: 0o700 })
-  if (asRoot) await chown(host, unprivileged.uid, unprivileged.gid)
+  await openSocketDirectory(host)
 
   // A cluster half-made by a kill during the first start has no marker: it holds nothing yet, so it is made anew.
   const marker = join(home, 'postgres.ready')
   if (!existsSync(marker)) {
     await rm(data, { recursive: true, force: true })
-    await initialise(bin, data, home, superuserPassword, asRoot)
+    await initialise(bin, data, home, superuserPassword)
     await writeFile(marker, '', { flag: 'w' })
   }
-  if (!(await answers(host, superuserPassword))) await launch(bin, data, host, log, asRoot, superuserPassword)
+  const cluster = { bin, data, host, logFile, password: superuserPassword }
+  if (!(await answers(host, superuserPassword))) await launch(cluster)
+  const endWatch = supervise(
+    {
+      name: 'the embedded PostgreSQL',
+      alive: async () => (await postmasterPid(data)) !== null,
+      revive: (stopping) => launch(cluster, stopping),
+    },
+    log,
+    timers,
+  )
   return {
     host,
     port,
+    letGo: endWatch,
     stop: async () => {
+      await endWatch()
       await stopCluster(data)
       await rm(host, { recursive: true, force: true })
     },
@@ -101,49 +122,7 @@ async function refuseFullDisk(home: string): Promise<void> {
   }
 }
 
-/** As root the server runs as `nobody`; where the path is closed to others it keeps the right to pass through, and no more. */
-function command(
-  program: string,
-  args: readonly string[],
-  asRoot: boolean,
-  data: string,
-): [string, readonly string[], object] {
-  if (!asRoot) return [program, args, {}]
-  const open = [dirname(program), dirname(data)].every(isTraversableByOthers)
-  if (open) return [program, args, unprivileged]
-  const caps = '+dac_read_search'
-  return [
-    'setpriv',
-    [
-      '--reuid',
-      '65534',
-      '--regid',
-      '65534',
-      '--clear-groups',
-      '--inh-caps',
-      caps,
-      '--ambient-caps',
-      caps,
-      program,
-      ...args,
-    ],
-    {},
-  ]
-}
-const traversable = new Map<string, boolean>()
-function isTraversableByOthers(path: string): boolean {
-  return traversable.get(path) ?? false
-}
-async function learnTraversable(path: string): Promise<void> {
-  let open = true
-  for (let at = path; ; at = dirname(at)) {
-    if (((await stat(at)).mode & 0o001) === 0) open = false
-    if (dirname(at) === at) break
-  }
-  traversable.set(path, open)
-}
-
-async function initialise(bin: Binaries, data: string, home: string, password: string, asRoot: boolean): Promise<void> {
+async function initialise(bin: Binaries, data: string, home: string, password: string): Promise<void> {
   try {
     accessSync(home, constants.W_OK)
   } catch (cause) {
@@ -152,14 +131,12 @@ async function initialise(bin: Binaries, data: string, home: string, password: s
   await mkdir(data, { mode: 0o700 })
   const passwordFile = join(socketDirectory(home), 'initdb-password')
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
-  if (asRoot) {
+  if (process.getuid?.() === 0) {
     await chown(data, unprivileged.uid, unprivileged.gid)
     await chown(passwordFile, unprivileged.uid, unprivileged.gid)
   }
-  await learnTraversable(dirname(bin.initdb))
-  await learnTraversable(dirname(data))
   try {
-    const args = [
+    const flags = [
       '-D',
       data,
       '-U',
@@ -168,16 +145,11 @@ async function initialise(bin: Binaries, data: string, home: string, password: s
       passwordFile,
       '--auth',
       'scram-sha-256',
-      '--encoding',
-      'UTF8',
-      '--locale',
-      'C.UTF-8',
-      '--locale-provider',
-      'builtin',
       '--no-instructions',
     ]
-    const [program, argv, options] = command(bin.initdb, args, asRoot, data)
-    const child = spawn(program, argv, {
+    const locale = ['--encoding', 'UTF8', '--locale', 'C.UTF-8', '--locale-provider', 'builtin']
+    const { program, args, options } = await unprivilegedCommand(bin.initdb, [...flags, ...locale], data)
+    const child = spawn(program, args, {
       ...options,
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { LC_ALL: 'C', TZ: 'UTC', PATH: process.env['PATH'] },
@@ -189,40 +161,36 @@ async function initialise(bin: Binaries, data: string, home: string, password: s
   }
 }
 
-/** `setpriv` is part of util-linux, which small images leave out. */
-function missingProgram(error: NodeJS.ErrnoException): string {
-  if (error.code !== 'ENOENT' || !error.message.includes('setpriv')) return error.message
-  return 'as root it needs setpriv from util-linux; install that, or start as another user'
-}
-
 function collect(child: ReturnType<typeof spawn>): Promise<string | null> {
   let text = ''
   child.stderr?.on('data', (chunk: Buffer) => {
     text = (text + chunk.toString('utf8')).slice(-2000)
   })
   return new Promise((done) => {
-    child.on('error', (error) => done(missingProgram(error)))
+    child.on('error', (error) => done(sentenceOf(error)))
     child.on('exit', (code) => done(code === 0 ? null : text.trim().replaceAll('\n', ' ')))
   })
 }
 
-async function launch(
-  bin: Binaries,
-  data: string,
-  host: string,
-  log: string,
-  asRoot: boolean,
-  password: string,
-): Promise<void> {
-  await learnTraversable(dirname(bin.postgres))
-  await learnTraversable(dirname(data))
+type Cluster = {
+  readonly bin: Binaries
+  readonly data: string
+  /** Directory of the socket. */
+  readonly host: string
+  readonly logFile: string
+  readonly password: string
+}
+
+/** @throws StartError when it ends or does not answer within two minutes */
+async function launch({ bin, data, host, logFile, password }: Cluster, stopping?: AbortSignal): Promise<void> {
+  await openSocketDirectory(host)
   const flags = Object.entries({ ...settings, unix_socket_directories: host, port: String(port) }).flatMap(
     ([key, value]) => ['-c', `${key}=${value}`],
   )
-  const [program, argv, options] = command(bin.postgres, ['-D', data, ...flags], asRoot, data)
-  const out = await open(log, 'a', 0o600)
+  const { program, args, options } = await unprivilegedCommand(bin.postgres, ['-D', data, ...flags], data)
+  const out = await open(logFile, 'a', 0o600)
   // Detached, so that Ctrl-C reaches the platform alone and the database stops last.
-  const child = spawn(program, argv, {
+  const child = spawn(program, args, {
     ...options,
     detached: true,
     stdio: ['ignore', out.fd, out.fd],
@@ -239,14 +207,19 @@ async function launch(
   child.unref()
   // After a crash the server replays its log first and answers connections only then.
   for (let waitedMs = 0; waitedMs < 120_000; waitedMs += 25) {
-    if (await answers(host, password)) return
+    if (stopping?.aborted || (await answers(host, password))) return
     if (exited) {
-      const tail = (await readFile(log, 'utf8')).trim().split('\n').slice(-3).join(' ')
+      const tail = (await readFile(logFile, 'utf8')).trim().split('\n').slice(-3).join(' ')
       throw new StartError(`PostgreSQL did not start: ${tail}`)
     }
     await new Promise((next) => setTimeout(next, 25))
   }
-  throw new StartError(`PostgreSQL did not answer within two minutes; its log is ${log}.`)
+  throw new StartError(`PostgreSQL did not answer within two minutes; its log is ${logFile}.`)
+}
+
+async function openSocketDirectory(host: string): Promise<void> {
+  await mkdir(host, { recursive: true, mode: 0o700 })
+  if (process.getuid?.() === 0) await chown(host, unprivileged.uid, unprivileged.gid)
 }
 
 async function answers(host: string, password: string): Promise<boolean> {
@@ -266,7 +239,7 @@ async function answers(host: string, password: string): Promise<boolean> {
   } catch (error) {
     if ((error as { code?: string }).code === '28P01') {
       throw new StartError(
-        `The keys in this home do not open its database: restore the file keys/installation.json that belongs to it.`,
+        `The keys in this home do not open its database: restore the folder keys/ that belongs to it.`,
         { cause: error },
       )
     }

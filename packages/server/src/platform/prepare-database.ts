@@ -1,27 +1,23 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Secret } from '@redoubt/trust'
 import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { StartError } from './app-error.ts'
-import { type Installation, serviceRoles } from './installation.ts'
+import { type DatabaseSecrets, serviceRoles } from './database-roles.ts'
+import type { DatabaseAddress, Login } from './database-url.ts'
 
-/** How to reach one database; `host` may be a socket's directory. */
-export type DatabaseAddress = {
-  readonly host: string
-  readonly port: number
-  readonly database: string
-  readonly ssl?: boolean
-}
-export type Login = DatabaseAddress & { readonly user: string; readonly password: string }
+/** A service's login, and the key of its tenant contexts. */
+export type ServiceLogin = Login & { readonly contextKey: Secret<Buffer> }
 
 const migrationsFolder = join(import.meta.dirname, '..', '..', 'migrations')
 
 /** Embedded: the superuser makes the owner and the database; after this it is not used again. */
-export async function createOwner(address: DatabaseAddress, installation: Installation): Promise<Login> {
-  const owner: Login = { ...address, user: 'redoubt_owner', password: installation.ownerPassword.reveal() }
+export async function createOwner(address: DatabaseAddress, secrets: DatabaseSecrets): Promise<Login> {
+  const owner: Login = { ...address, user: 'redoubt_owner', password: secrets.ownerPassword.reveal() }
   await withClient(
-    { ...address, database: 'postgres', user: 'postgres', password: installation.superuserPassword.reveal() },
+    { ...address, database: 'postgres', user: 'postgres', password: secrets.superuserPassword.reveal() },
     async (client) => {
       await makeRole(client, 'redoubt_owner', owner.password, 'createrole')
       const { rowCount } = await client.query('select from pg_database where datname = $1', [address.database])
@@ -32,25 +28,31 @@ export async function createOwner(address: DatabaseAddress, installation: Instal
   return owner
 }
 
+/** Reads every row for backups, and writes nothing. It is no service: it has no key for a tenant's context. */
+export const backupRole = 'redoubt_backup'
+
 /**
  * As the owner: service roles, migrations, grants and the keys of the tenant context. Safe to repeat.
+ * @param backupPassword of {@link backupRole}; without it a new one cannot sign in, and one that is there stays as it is
  * @throws StartError when the owner is a superuser or bypasses row security, or an applied migration was changed
  */
-export async function prepareDatabase(owner: Login, installation: Installation): Promise<{ applied: number }> {
+export async function prepareDatabase(
+  owner: Login,
+  secrets: DatabaseSecrets,
+  backupPassword: Secret<string> | null = null,
+): Promise<{ applied: number }> {
   await withClient(owner, (client) => refuseMightyOwner(client, owner.user))
-  await runMigrations({ connectionString: connectionString(owner) })
+  await migrateQueue(owner)
   return withClient(owner, async (client) => {
-    // Two platforms over one database migrate one after the other.
-    await client.query(`select pg_advisory_lock(hashtext('redoubt.migrations'))`)
-    for (const role of serviceRoles) await makeRole(client, role, installation.rolePasswords[role].reveal(), '')
-    const applied = await migrate(client)
+    await makeRoles(client, secrets, backupPassword)
+    const applied = await migrate(client, await knownMigrations())
     await client.query('begin')
     await client.query(await readFile(join(migrationsFolder, 'grants.sql'), 'utf8'))
     for (const role of serviceRoles) {
       await client.query(
         `insert into redoubt.context_keys (role, key) values ($1, $2)
          on conflict (role) do update set key = excluded.key where context_keys.key <> excluded.key`,
-        [role, installation.contextKeys[role].reveal()],
+        [role, secrets.contextKeys[role].reveal()],
       )
     }
     await client.query('commit')
@@ -58,18 +60,63 @@ export async function prepareDatabase(owner: Login, installation: Installation):
   })
 }
 
-async function migrate(client: pg.Client): Promise<number> {
+/** Roles are the cluster's, and two platforms over one database migrate one after the other: under a lock of the session. */
+async function makeRoles(
+  client: pg.Client,
+  secrets: DatabaseSecrets,
+  backupPassword: Secret<string> | null,
+): Promise<void> {
+  await client.query(`select pg_advisory_lock(hashtext('redoubt.migrations'))`)
+  for (const role of serviceRoles) await makeRole(client, role, secrets.rolePasswords[role].reveal(), '')
+  await makeRole(client, backupRole, backupPassword?.reveal() ?? null, 'connection limit 4')
+}
+
+export type Migration = { readonly name: string; readonly sha256: string }
+
+/** The migrations of this version, in their order. */
+export async function knownMigrations(): Promise<readonly Migration[]> {
+  const names = (await readdir(migrationsFolder)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort()
+  return Promise.all(names.map(async (name) => ({ name, sha256: sha256Of(await readMigration(name)) })))
+}
+
+/**
+ * As the owner of an empty database: roles, the queue, and exactly these migrations, so that rows of their age fit. What
+ * is newer, and all grants, come with the next start. @throws StartError when the database is past them already
+ */
+export async function migrateExactly(
+  owner: Login,
+  secrets: DatabaseSecrets,
+  migrations: readonly Migration[],
+): Promise<void> {
+  await withClient(owner, (client) => refuseMightyOwner(client, owner.user))
+  await migrateQueue(owner)
+  await withClient(owner, async (client) => {
+    await makeRoles(client, secrets, null)
+    await migrate(client, migrations)
+  })
+}
+
+/** Over a pool of ours, which checks the database's certificate as all others do (NET-3). */
+async function migrateQueue(owner: Login): Promise<void> {
+  const pool = new pg.Pool({ ...owner, max: 1 })
+  pool.on('error', () => undefined)
+  // One that breaks while in use would otherwise end the process; its query is rejected all the same.
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  await runMigrations({ pgPool: pool }).finally(() => pool.end())
+}
+
+const readMigration = (name: string) => readFile(join(migrationsFolder, name), 'utf8')
+const sha256Of = (text: string) => createHash('sha256').update(text).digest('hex')
+
+async function migrate(client: pg.Client, migrations: readonly Migration[]): Promise<number> {
   await client.query('create schema if not exists redoubt')
   await client.query(
     'create table if not exists redoubt.migrations (name text primary key, sha256 text not null, at timestamptz not null default now())',
   )
   const { rows } = await client.query<{ name: string; sha256: string }>('select name, sha256 from redoubt.migrations')
   const known = new Map(rows.map((row) => [row.name, row.sha256]))
-  const files = (await readdir(migrationsFolder)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort()
   let applied = 0
-  for (const name of files) {
-    const sql = await readFile(join(migrationsFolder, name), 'utf8')
-    const sha256 = createHash('sha256').update(sql).digest('hex')
+  for (const { name, sha256 } of migrations) {
     const before = known.get(name)
     if (before === sha256) continue
     if (before !== undefined)
@@ -78,7 +125,7 @@ async function migrate(client: pg.Client): Promise<number> {
       )
     try {
       await client.query('begin')
-      await client.query(sql)
+      await client.query(await readMigration(name))
       await client.query('insert into redoubt.migrations (name, sha256) values ($1, $2)', [name, sha256])
       await client.query('commit')
     } catch (cause) {
@@ -87,20 +134,21 @@ async function migrate(client: pg.Client): Promise<number> {
     }
     applied++
   }
-  const unknown = [...known.keys()].filter((name) => !files.includes(name))
+  const unknown = [...known.keys()].filter((name) => !migrations.some((each) => each.name === name))
   if (unknown.length > 0)
     throw new StartError(`The database was migrated by a newer Redoubt (${unknown.join(', ')}): start that version.`)
   return applied
 }
 
-async function makeRole(client: pg.Client, role: string, password: string, rights: string): Promise<void> {
+async function makeRole(client: pg.Client, role: string, password: string | null, rights: string): Promise<void> {
   const name = client.escapeIdentifier(role)
-  const secret = client.escapeLiteral(password)
+  const secret = password === null ? 'null' : client.escapeLiteral(password)
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
   if (rowCount === 0) {
     await client.query(`create role ${name} login ${rights} password ${secret}`)
     return
   }
+  if (password === null) return
   // Verifying takes a connection; setting the password again costs as much and heals a restored home.
   await client.query(`alter role ${name} password ${secret}`)
 }
@@ -175,15 +223,4 @@ export async function withClient<T>(login: Login, use: (client: pg.Client) => Pr
   } finally {
     await client.end()
   }
-}
-
-/** libpq form, for the job queue; a socket's directory goes into the query. */
-export function connectionString(login: Login): string {
-  const socket = login.host.startsWith('/')
-  const host = socket ? '' : `${login.host}:${login.port}`
-  const query = new URLSearchParams({
-    ...(socket ? { host: login.host, port: String(login.port) } : {}),
-    ...(login.ssl ? { sslmode: 'verify-full' } : {}),
-  })
-  return `postgresql://${encodeURIComponent(login.user)}:${encodeURIComponent(login.password)}@${host}/${login.database}?${query}`
 }

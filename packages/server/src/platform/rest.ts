@@ -6,15 +6,23 @@ import type { Call, Credentials } from './operation.ts'
 /** The first path segment of every REST operation. */
 export const apiPrefix = '/api/v1'
 
-/** Mounts every operation that has a REST route. Path parameters win over the body, the body over the query. */
-export function mountRest(server: Server, operations: readonly Operation[], dispatch: Dispatch): void {
+/**
+ * Mounts every operation that has a REST route. Path parameters win over the body, the body over the query.
+ * @param more what this server knows of a request beside that
+ */
+export function mountRest(
+  server: Server,
+  operations: readonly Operation[],
+  dispatch: Dispatch,
+  more: (request: FastifyRequest) => Partial<Call> = () => ({}),
+): void {
   for (const operation of operations) {
     const { rest, access } = operation.spec
     if (!rest) continue
     server.mount(accessText(access), {
       method: rest.method,
       url: apiPrefix + rest.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      handler: (request) => dispatch(operation, callOf(request)),
+      handler: (request) => dispatch(operation, { ...callOf(request), ...more(request) }),
     })
   }
 }

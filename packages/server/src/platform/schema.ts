@@ -3,13 +3,38 @@ import type { ColumnType, Generated } from 'kysely'
 /** The tables as the migrations made them. Severity is its rank: 0 informational to 4 critical. */
 export type Schema = {
   organizations: { id: Generated<string>; name: string; slug: string; provider_id: string | null; created_at: Date }
-  users: { id: Generated<string>; email: string; name: string; created_at: Date }
+  users: { id: string; email_sealed: Buffer; email_index: Buffer; name: string; created_at: Date }
+  data_keys: {
+    organization_id: string
+    data_class: string
+    version: number
+    kek: number
+    wrapped: Buffer
+    created_at: Date
+    active_at: Date
+    ends_at: Date | null
+    uses: Generated<number>
+  }
+  key_jobs: {
+    id: Generated<string>
+    kind: 'rewrap' | 'reencrypt'
+    organization_id: string
+    data_class: string | null
+    version: number
+    done: Generated<number>
+    total: number
+    damaged: Generated<number>
+    state: Generated<'running' | 'done' | 'failed'>
+    started_at: Date
+    ended_at: Date | null
+  }
   credentials: { user_id: string; password_hash: string; changed_at: Date }
   memberships: { organization_id: string; user_id: string; role: RoleText; created_at: Date }
   invitations: {
-    id: Generated<string>
+    id: string
     organization_id: string
-    email: string
+    email_sealed: Buffer
+    email_index: Buffer
     role: RoleText
     token_hash: string
     invited_by: string
@@ -19,12 +44,13 @@ export type Schema = {
     revoked_at: Date | null
   }
   sessions: {
-    id: Generated<string>
+    id: string
     user_id: string
     kind: 'browser' | 'token'
     organization_id: string | null
     token_hash: string | null
     user_agent: string
+    ip_sealed: Buffer | null
     created_at: Date
     last_seen_at: Date
     expires_at: Date
@@ -67,8 +93,9 @@ export type Schema = {
     tlp: string
     enabled: Generated<boolean>
     mapping: Json | null
-    token_hash: string
-    webhook_secret: Buffer
+    /** Null in the platform's own source. */
+    token_hash: string | null
+    webhook_secret: Buffer | null
     created_at: Date
     last_event_at: Date | null
   }

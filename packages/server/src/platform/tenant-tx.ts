@@ -19,7 +19,17 @@ import { holdsTooManyStatements, statementName } from './prepared-statements.ts'
 import type { Schema } from './schema.ts'
 
 /** Work outside any tenant, and why. Each reason opens only the rows that its row policies name. */
-export const systemReasons = ['authenticate', 'sign-in', 'set-up', 'invitation', 'ingest', 'runner', 'sweep'] as const
+export const systemReasons = [
+  'authenticate',
+  'sign-in',
+  'set-up',
+  'invitation',
+  'ingest',
+  'runner',
+  'sweep',
+  'keys',
+  'rekey',
+] as const
 export type SystemReason = (typeof systemReasons)[number]
 
 /** A transaction inside one tenant. The only way to a tenant's rows; worthless once its function has returned. */
@@ -32,7 +42,8 @@ export type SystemTx = { readonly db: Kysely<Schema>; readonly reason: SystemRea
 /** Who acts inside the tenant; `service:<name>` for the platform's own work. */
 export type TenantActor = { readonly userId: UserId; readonly role: Role } | { readonly service: string }
 
-const contextMs = 60_000
+/** How long the context of a transaction holds; after that the database refuses what it asks. */
+export const contextMs = 60_000
 
 /** Runs `use` in a transaction of one tenant; commits when it returns, rolls back when it throws. */
 export function inTenant<T>(

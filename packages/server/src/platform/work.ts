@@ -1,8 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { OrganizationId, Role, UserId } from '@redoubt/contract'
+import type { DataClass } from '@redoubt/trust'
 import { type Kysely, sql } from 'kysely'
 import type { Clock } from './clock.ts'
 import type { Database } from './database.ts'
+import type { ColumnScope } from './encrypted-columns.ts'
 import type { Schema } from './schema.ts'
 import { inTenant, type TenantTx } from './tenant-tx.ts'
 
@@ -32,6 +34,9 @@ export const liveTopics = [
   'sources',
   'members',
   'sessions',
+  'keys',
+  /** How the platform itself is: its keys, and what they depend on. */
+  'system.health',
 ] as const
 export type LiveTopic = (typeof liveTopics)[number]
 
@@ -39,6 +44,11 @@ export type LiveTopic = (typeof liveTopics)[number]
 export type Tasks = {
   'alerts.enrich': { readonly alertIds: readonly string[] }
   'cases.check-response': { readonly caseId: string }
+  /** A new version of every data key, whatever its age. */
+  'keys.rotate-data': { readonly [key: string]: never }
+  'keys.reencrypt': { readonly scope: ColumnScope; readonly dataClass: DataClass }
+  /** All data keys under the KEK that is active now. */
+  'keys.rewrap': { readonly [key: string]: never }
   'runs.push': { readonly runId: string }
   'runs.check': { readonly runId: string }
   'runners.revoked': { readonly runnerId: string }

@@ -42,11 +42,11 @@ export function mountEventStream(
       organizationId: organization.data ?? null,
       input: null,
     })
-    const role = organization.success ? await guards.role(person, organization.data) : null
+    const membership = organization.success ? await guards.membership(person, organization.data) : null
     if (
       !organization.success ||
-      role === null ||
-      !guards.decide({ userId: person.userId, role, organizationId: organization.data }, 'alert:read', {
+      membership === null ||
+      !guards.decide({ userId: person.userId, ...membership, organizationId: organization.data }, 'alert:read', {
         kind: 'Organization',
       }).allowed
     ) {

@@ -1,15 +1,17 @@
 import type { OrganizationId } from '@redoubt/contract'
+import { importVerifyingKey } from '@redoubt/trust'
+import { databaseSecrets } from '../keeper/database-secrets.ts'
+import type { Keeper } from '../keeper/keeper.ts'
 import { inspectLog, type LogState } from '../modules/audit/index.ts'
 import { listRunners } from '../modules/playbooks/index.ts'
 import { listOrganizations } from '../modules/tenancy/index.ts'
 import { StartError } from '../platform/app-error.ts'
 import type { Config } from '../platform/config.ts'
 import { type Database, openDatabase } from '../platform/database.ts'
-import { type Installation, type ServiceRole, serviceRoles } from '../platform/installation.ts'
+import { type ServiceRole, serviceRoles } from '../platform/database-roles.ts'
+import { addressOf, type DatabaseAddress } from '../platform/database-url.ts'
 import { embeddedAddress } from '../platform/postgres-server.ts'
-import type { DatabaseAddress } from '../platform/prepare-database.ts'
 import { inSystem, inTenant } from '../platform/tenant-tx.ts'
-import { loginOf } from './platform.ts'
 
 /** What the doctor learns from the database, each fact under the role of the service that owns it. */
 export type DatabaseInspection = {
@@ -31,23 +33,27 @@ export type DatabaseInspection = {
 /** Where the database of a configuration is: `DATABASE_URL`, or the embedded cluster of the home. */
 export function databaseAddress(config: Config): DatabaseAddress {
   if (config.databaseUrl === undefined) return { ...embeddedAddress(config.home), database: 'redoubt' }
-  const { host, port, database, ssl } = loginOf(config.databaseUrl)
-  return { host, port, database, ...(ssl === undefined ? {} : { ssl }) }
+  const { user: _user, ...address } = addressOf(config.databaseUrl)
+  return address
 }
 
 /**
  * Looks at the database as each service would, and changes nothing.
  * @throws StartError when it cannot be reached
  */
-export async function inspectDatabase(
-  address: DatabaseAddress,
-  installation: Installation,
-): Promise<DatabaseInspection> {
+export async function inspectDatabase(address: DatabaseAddress, keeper: Keeper): Promise<DatabaseInspection> {
+  // Looking would otherwise make the passwords that the first start makes.
+  if (!(await keeper.store.read('database/api/password')))
+    throw new StartError(`The database ${address.database} was never prepared: start the platform once.`)
+  const { rolePasswords, contextKeys } = await databaseSecrets(keeper.store)
+  const checkpointKeys = (await keeper.line('checkpoint')).map(({ material }) => ({
+    verifying: importVerifyingKey(material),
+    succession: material.succession ?? null,
+  }))
   const open = new Map<ServiceRole, Database>()
   const unsafe: DatabaseInspection['unsafe'][number][] = []
   try {
     for (const role of serviceRoles) {
-      const { rolePasswords, contextKeys } = installation
       try {
         open.set(role, await openDatabase(address, role, rolePasswords[role], contextKeys[role], { connections: 1 }))
       } catch (error) {
@@ -64,7 +70,7 @@ export async function inspectDatabase(
     for (const { id, slug } of await inSystem(api, 'sweep', listOrganizations)) {
       const organizationId = id as OrganizationId
       const look = { service: 'doctor' }
-      const log = await inTenant(worker, organizationId, look, (tx) => inspectLog(tx, installation.auditKey), 'read')
+      const log = await inTenant(worker, organizationId, look, (tx) => inspectLog(tx, checkpointKeys), 'read')
       const runners = await inTenant(workflow, organizationId, look, listRunners, 'read')
       organizations.push({ slug, log, runners: runners.filter(({ revokedAt }) => revokedAt === null) })
     }

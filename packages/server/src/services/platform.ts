@@ -1,41 +1,30 @@
-import { mkdir } from 'node:fs/promises'
-import { createAccess } from '../modules/access/index.ts'
+import { directClient } from '../keeper/direct-client.ts'
+import type { Keeper } from '../keeper/keeper.ts'
 import { issueSetUpLink } from '../modules/identity/index.ts'
 import { inviteLocalRunner } from '../modules/playbooks/index.ts'
-import { StartError } from '../platform/app-error.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
-import type { Config, ServiceName } from '../platform/config.ts'
-import { type Database, openDatabase } from '../platform/database.ts'
-import { type Installation, openInstallation, type ServiceRole } from '../platform/installation.ts'
+import type { Config } from '../platform/config.ts'
+import type { DatabaseAddress } from '../platform/database-url.ts'
+import type { ServiceIdentity } from '../platform/keeper-protocol.ts'
 import type { Kernel, Stop } from '../platform/kernel.ts'
-import { LiveFeed } from '../platform/live.ts'
-import { createLog } from '../platform/log.ts'
-import { createMetrics } from '../platform/metrics.ts'
-import { startPostgres } from '../platform/postgres-server.ts'
-import {
-  createOwner,
-  type DatabaseAddress,
-  type Login,
-  prepareDatabase,
-  withClient,
-} from '../platform/prepare-database.ts'
-import { startApi } from './api.ts'
-import { startIngestion } from './ingestion.ts'
-import { composeGuards, composeOperations } from './operations.ts'
-import { startWeb } from './web.ts'
-import { startWorker } from './worker.ts'
-import { startWorkflowProcessor } from './workflow-processor.ts'
+import { openServicesPort, type ServicesPort, type ServicesPortOptions } from './keeper.ts'
+import { startKeeperCore } from './keeper-core.ts'
+import { equip, type ServiceParts } from './kernel.ts'
+import { type Running, roster } from './roster.ts'
 
 /** A platform that runs: all its services in this process, each with its own role, pool and keys. */
 export type Platform = {
   readonly kernel: Kernel
-  readonly urls: { readonly web: string; readonly api: string; readonly ingestion: string }
+  readonly keeper: Keeper
+  readonly urls: { readonly web: string; readonly api: string; readonly ingestion: string; readonly runners: string }
   readonly address: DatabaseAddress
   /**
    * Calls back with a one-time enrolment token for the runner on this machine: at once, or as soon as the platform is set
    * up. @returns a function that stops waiting
    */
   onLocalRunner(enrol: (token: string) => void): () => void
+  /** Answers services in other processes too. */
+  openServicesPort(at: ServicesPortOptions): Promise<ServicesPort>
   /** One-time link while nobody has set the platform up; null afterwards. */
   readonly setUpLink: string | null
   readonly stop: Stop
@@ -43,131 +32,48 @@ export type Platform = {
 
 /**
  * Starts everything, telling each step as it is done.
+ * @param options.signal ends the wait for people who unseal the keys
  * @throws StartError one clear sentence; whatever was started is stopped again
  */
 export async function startPlatform(
   config: Config,
-  options: { clock?: Clock; onStep?: (line: string) => void } = {},
+  options: { clock?: Clock; onStep?: (line: string) => void; signal?: AbortSignal } = {},
 ): Promise<Platform> {
-  const onStep = options.onStep ?? (() => undefined)
+  const { clock = systemClock, onStep = () => undefined } = options
   const stops: Stop[] = []
   const stop = async () => {
     for (const each of stops.splice(0).reverse()) await each()
   }
   try {
-    await mkdir(config.home, { recursive: true, mode: 0o700 }).catch((cause: NodeJS.ErrnoException) => {
-      throw new StartError(
-        `${config.home} cannot be made (${cause.code}): choose another REDOUBT_HOME or mend its permissions.`,
-        { cause },
-      )
-    })
-    const { installation, created } = await openInstallation(config.home)
-    onStep(created ? `keys made in ${config.home}/keys` : `keys read from ${config.home}/keys`)
-    const kernel: Kernel = {
-      config,
-      clock: options.clock ?? systemClock,
-      log: createLog(config),
-      metrics: createMetrics(),
-      installation,
+    const core = await startKeeperCore(config, clock, stops, onStep, options.signal)
+    const { keeper, ground } = core
+    const { address } = ground
+    const running = new Map<ServiceIdentity, Running & { readonly parts: ServiceParts }>()
+    for (const [name, post] of Object.entries(roster)) {
+      const service = name as keyof typeof roster
+      const parts = await equip(ground, directClient(keeper, service), post)
+      stops.push(parts.stop)
+      const started = await post.start(parts)
+      stops.push(started.stop)
+      running.set(service, { ...started, parts })
+      onStep(started.line)
     }
-
-    const owner =
-      config.databaseUrl === undefined
-        ? await embeddedDatabase(config, installation, stops, onStep)
-        : loginOf(config.databaseUrl)
-    stops.push(await holdAlone(owner, config))
-    const { applied } = await prepareDatabase(owner, installation)
-    onStep(
-      applied > 0
-        ? `database migrated (${applied} steps), roles and row security in place`
-        : 'database up to date, roles and row security in place',
-    )
-
-    const address: DatabaseAddress = {
-      host: owner.host,
-      port: owner.port,
-      database: owner.database,
-      ...(owner.ssl ? { ssl: true } : {}),
-    }
-    const open = async (role: ServiceRole, connections?: number): Promise<Database> => {
-      const database = await openDatabase(
-        address,
-        role,
-        installation.rolePasswords[role],
-        installation.contextKeys[role],
-        connections === undefined ? {} : { connections },
-      )
-      stops.push(() => database.close())
-      return database
-    }
-    const feed = async (database: Database): Promise<LiveFeed> => {
-      const live = new LiveFeed(database, kernel.log)
-      await live.start()
-      stops.push(async () => live.stop())
-      return live
-    }
-    const login = (role: ServiceRole): Login => ({
-      ...address,
-      user: role,
-      password: installation.rolePasswords[role].reveal(),
-    })
-    const access = createAccess()
-    onStep('access policies valid')
-
-    const worker = await open('redoubt_worker', 4)
-    stops.push(await startWorker(kernel, worker, login('redoubt_worker'), await feed(worker)))
-    const workflow = await open('redoubt_workflow', 4)
-    stops.push(await startWorkflowProcessor(kernel, workflow, login('redoubt_workflow')))
-    onStep('worker and workflow-processor run, no port open')
-
-    const ingestion = await startIngestion(kernel, await open('redoubt_ingestion'))
-    stops.push(ingestion.stop)
-    onStep(`ingestion at ${ingestion.url}`)
-
-    const apiDatabase = await open('redoubt_api')
-    const apiGuards = composeGuards(kernel, apiDatabase, await feed(apiDatabase), access)
-    const api = await startApi(kernel, apiDatabase, composeOperations(kernel, apiDatabase, access), apiGuards)
-    stops.push(api.stop)
-    onStep(`api at ${api.url}/api/v1`)
-
-    const webDatabase = await open('redoubt_web')
-    const webLive = await feed(webDatabase)
-    const web = await startWeb(
-      kernel,
-      webDatabase,
-      webLive,
-      composeOperations(kernel, webDatabase, access),
-      composeGuards(kernel, webDatabase, webLive, access),
-    )
-    stops.push(web.stop)
-    onStep(`web at ${web.url}`)
-
-    const setUpLink = await issueSetUpLink(kernel, webDatabase)
-    const onLocalRunner: Platform['onLocalRunner'] = (enrol) => {
-      let waiting = true
-      const attempt = async () => {
-        if (!waiting) return
-        const token = await inviteLocalRunner(kernel, webDatabase).catch(() => null)
-        if (token === null || !waiting) return
-        off()
-        waiting = false
-        enrol(token)
-      }
-      const off = webLive.onNotice(({ topics }) => {
-        if (topics.includes('audit')) void attempt()
-      })
-      void attempt()
-      return () => {
-        waiting = false
-        off()
-      }
-    }
+    const at = (service: ServiceIdentity) => running.get(service)?.url as string
+    const web = running.get('web') as Running & { readonly parts: ServiceParts }
+    const { kernel, database } = web.parts
     return {
       kernel,
-      onLocalRunner,
-      urls: { web: web.url, api: api.url, ingestion: ingestion.url },
+      keeper,
+      onLocalRunner: (enrol) => inviteWhenSetUp(web, enrol),
+      urls: {
+        web: at('web'),
+        api: at('api'),
+        ingestion: at('ingestion'),
+        runners: running.get('api')?.runnersUrl as string,
+      },
       address,
-      setUpLink,
+      openServicesPort: (at) => openServicesPort(core, at),
+      setUpLink: await issueSetUpLink(kernel, database),
       stop,
     }
   } catch (error) {
@@ -176,63 +82,27 @@ export async function startPlatform(
   }
 }
 
-/** The services in the order they stop accepting; for help texts and the doctor. */
-export const startedServices: readonly ServiceName[] = ['web', 'api', 'ingestion', 'workflow-processor', 'worker']
-
-async function embeddedDatabase(
-  config: Config,
-  installation: Installation,
-  stops: Stop[],
-  onStep: (line: string) => void,
-): Promise<Login> {
-  const server = await startPostgres(config.home, installation.superuserPassword.reveal())
-  const owner = await createOwner({ host: server.host, port: server.port, database: 'redoubt' }, installation)
-  // Only who holds the home alone may stop its database: this is pushed before the lock and undone when the lock fails.
-  stops.push(async () => {
-    if (await isAlone(owner)) await server.stop()
-  })
-  onStep('PostgreSQL 18 (embedded) answers')
-  return owner
-}
-
-const lockKey = 'redoubt.platform'
-
-/** One platform per database: a session lock that dies with the process, so that a kill leaves nothing to clean up. */
-async function holdAlone(owner: Login, config: Config): Promise<Stop> {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({ ...owner, application_name: 'redoubt.lock' })
-  client.on('error', () => undefined)
-  await withClient(owner, async () => undefined)
-  await client.connect()
-  const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock(hashtext($1)) as held', [lockKey])
-  if (!rows[0]?.held) {
-    await client.end()
-    throw new StartError(
-      `Redoubt runs already on ${config.databaseUrl === undefined ? config.home : `the database ${owner.database}`}: stop it first, or set REDOUBT_HOME to another folder.`,
-    )
+/** Invites the runner of this machine now, or as soon as there is an organization it can belong to. */
+function inviteWhenSetUp(
+  { live, parts: { kernel, database } }: Running & { readonly parts: ServiceParts },
+  enrol: (token: string) => void,
+): () => void {
+  let waiting = true
+  const attempt = async () => {
+    if (!waiting) return
+    const token = await inviteLocalRunner(kernel, database).catch(() => null)
+    if (token === null || !waiting) return
+    off()
+    waiting = false
+    enrol(token)
   }
-  return () => client.end()
-}
-
-async function isAlone(owner: Login): Promise<boolean> {
-  return withClient(owner, async (client) => {
-    const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_lock(hashtext($1)) as held', [
-      lockKey,
-    ])
-    return rows[0]?.held === true
-  }).catch(() => false)
-}
-
-/** The owner's login out of DATABASE_URL. */
-export function loginOf(databaseUrl: string): Login {
-  const url = new URL(databaseUrl)
-  const mode = url.searchParams.get('sslmode')
-  return {
-    host: url.searchParams.get('host') ?? decodeURIComponent(url.hostname),
-    port: Number(url.port || url.searchParams.get('port') || 5432),
-    user: decodeURIComponent(url.username),
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)) || 'redoubt',
-    ...(mode !== null && mode !== 'disable' ? { ssl: true } : {}),
+  const off =
+    live?.onNotice(({ topics }) => {
+      if (topics.includes('audit')) void attempt()
+    }) ?? (() => undefined)
+  void attempt()
+  return () => {
+    waiting = false
+    off()
   }
 }

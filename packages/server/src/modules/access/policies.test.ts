@@ -18,10 +18,11 @@ const theCase = (facts: Partial<Extract<Resource, { kind: 'Case' }>>): Resource 
   recipientIds: [recipient],
   ...facts,
 })
-const may = (role: string, permission: Permission, resource: Resource, userId = stranger) =>
-  access.decide({ userId, role, organizationId }, permission, resource).allowed
+const may = (role: string, permission: Permission, resource: Resource, userId = stranger, isOperator = false) =>
+  access.decide({ userId, role, organizationId, isOperator }, permission, resource).allowed
 
-// AZ-2 as a table: a letter for each role that has the permission. a admin, m moderator, u user, v viewer.
+// AZ-2 as a table: a letter for each role that has the permission. a admin, m moderator, u user, v viewer; o an admin of
+// the organization that runs the installation.
 const table: Record<Permission, string> = {
   'organization:read': 'amuv',
   'organization:create-client': 'a',
@@ -50,6 +51,8 @@ const table: Record<Permission, string> = {
   'runner:manage': 'a',
   'audit:read': 'am',
   'audit:export': 'a',
+  'installation:read': 'o',
+  'installation:manage': 'o',
 }
 
 describe('what a role may do in its organization', () => {
@@ -59,10 +62,14 @@ describe('what a role may do in its organization', () => {
       it(`${role} ${expected ? 'has' : 'lacks'} ${permission}`, () => {
         expect(may(role, permission, { kind: 'Organization' })).toBe(expected)
       })
+      const asOperator = expected || (role === 'admin' && table[permission] === 'o')
+      it(`${role} of the operator ${asOperator ? 'has' : 'lacks'} ${permission}`, () => {
+        expect(may(role, permission, { kind: 'Organization' }, stranger, true)).toBe(asOperator)
+      })
     }
   }
   it('an unknown role has nothing', () => {
-    expect(access.permissionsOf('root')).toEqual([])
+    expect(access.permissionsOf('root', true)).toEqual([])
   })
 })
 
@@ -83,9 +90,8 @@ describe('who may see a case', () => {
   })
 
   it('names the policy that forbids', () => {
-    expect(access.decide({ userId: stranger, role: 'admin', organizationId }, 'case:read', red).policies).toEqual([
-      'red-is-for-named-recipients-alone',
-    ])
+    const admin = { userId: stranger, role: 'admin', organizationId, isOperator: true }
+    expect(access.decide(admin, 'case:read', red).policies).toEqual(['red-is-for-named-recipients-alone'])
   })
 })
 

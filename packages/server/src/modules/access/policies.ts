@@ -18,7 +18,7 @@ import type { Resource } from '../../platform/operation.ts'
 export type Access = {
   readonly decide: Guards['decide']
   /** What a role may do in its organization, for menus; each call is still decided. */
-  permissionsOf(role: string): Permission[]
+  permissionsOf(role: string, isOperator: boolean): Permission[]
 }
 
 const folder = join(import.meta.dirname, '..', '..', '..', 'policies')
@@ -46,11 +46,11 @@ export function createAccess(source: { schema: string; policies: Record<string, 
       throw new StartError(`The access policies cannot be read: ${answer.errors.map((e) => e.message).join('; ')}.`)
   }
 
-  // A decision about the organization itself depends on the role and the permission alone.
+  // A decision about the organization itself depends on the role, the permission and who runs the installation.
   const coarse = new Map<string, Decision>()
   const decide: Guards['decide'] = (person, permission, resource) => {
     if (resource.kind !== 'Organization') return ask(person, permission, resource)
-    const key = `${person.role}|${permission}`
+    const key = `${person.role}|${person.isOperator}|${permission}`
     let decision = coarse.get(key)
     if (!decision) {
       decision = ask(person, permission, resource)
@@ -60,11 +60,12 @@ export function createAccess(source: { schema: string; policies: Record<string, 
   }
   return {
     decide,
-    permissionsOf: (role) =>
-      (Object.keys(permissions) as Permission[]).filter(
-        (permission) =>
-          decide({ userId: nobody, role, organizationId: nobody }, permission, { kind: 'Organization' }).allowed,
-      ),
+    permissionsOf: (role, isOperator) => {
+      const person = { userId: nobody, role, organizationId: nobody, isOperator }
+      return (Object.keys(permissions) as Permission[]).filter(
+        (permission) => decide(person, permission, { kind: 'Organization' }).allowed,
+      )
+    },
   }
 }
 
@@ -78,7 +79,7 @@ function ask(person: Parameters<Guards['decide']>[0], permission: Permission, re
     resource: target,
     context: {},
     entities: [
-      { uid: organization, attrs: {}, parents: [] },
+      { uid: organization, attrs: { operator: person.isOperator }, parents: [] },
       {
         uid: principal,
         attrs: { organization: { __entity: organization }, role: person.role },

@@ -1,4 +1,5 @@
 export { type Correlate, type EnrichedAlert, enrichAlerts } from './enrichment.ts'
+export { type HealthAlert, raiseHealthAlert, settleHealthAlert } from './health-alerts.ts'
 export type { Batch } from './ingestion/batch.ts'
 export { readBatch } from './ingestion/batch.ts'
 export { deliveryOf } from './ingestion/delivery.ts'

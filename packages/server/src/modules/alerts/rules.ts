@@ -61,6 +61,8 @@ export function tellingEntities(observables: readonly Observable[]): string[] {
     .map(({ value }) => (value.length > MAX_ENTITY ? `${value.slice(0, MAX_ENTITY - 1)}…`.toWellFormed() : value))
 }
 
-/** Where a sealed webhook secret belongs; sealed data that was moved to another source does not open. */
-export const webhookSecretPlace = (organizationId: string, sourceId: string): string =>
-  `${organizationId}|sources|webhook_secret|${sourceId}`
+/**
+ * The short name of the platform's own source. The database lets it stand for nothing else, and the source has no token:
+ * what it says, the platform says.
+ */
+export const healthSourceSlug = 'system-health'

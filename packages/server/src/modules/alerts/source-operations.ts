@@ -1,14 +1,15 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto'
 import type { SourceMapping, sources } from '@redoubt/contract'
-import { createOpaqueToken, formatWebhookSecret, hashToken, seal } from '@redoubt/trust'
+import { createOpaqueToken, formatWebhookSecret, hashToken } from '@redoubt/trust'
 import { AppError } from '../../platform/app-error.ts'
 import { publicAddress } from '../../platform/config.ts'
+import { webhookSecretOf } from '../../platform/encrypted-columns.ts'
 import type { Kernel } from '../../platform/kernel.ts'
 import type { Handlers, TenantCtx } from '../../platform/operation.ts'
 import { compileMappings } from './adapters/mappings.ts'
 import { describeAdapters } from './adapters/normalize.ts'
 import { countBySource } from './counts.ts'
-import { webhookSecretPlace } from './rules.ts'
+import { healthSourceSlug } from './rules.ts'
 import {
   deleteSource,
   insertSource,
@@ -42,9 +43,10 @@ export function sourceOperations(kernel: Kernel): Handlers<typeof sources> {
     },
 
     async create(ctx, { mapping, ...draft }) {
+      refuseOwn(draft)
       requireReadable(mapping)
       const id = randomUUIDv7()
-      const { stored, shown } = newCredentials(kernel, ctx.organizationId, id)
+      const { stored, shown } = await newCredentials(kernel, ctx.organizationId, id)
       const row = await insertSource(ctx.tx, { ...draft, ...stored, id, mapping: mapping ?? null, createdAt: ctx.now })
       changed(ctx, 'source.created', id, { type: draft.type, slug: draft.slug, tlp: draft.tlp })
       return { source: shownSource(door, row, Array(HOURS).fill(0)), credentials: shown }
@@ -52,13 +54,15 @@ export function sourceOperations(kernel: Kernel): Handlers<typeof sources> {
 
     async update(ctx, { id, ...changes }) {
       requireReadable(changes.mapping)
+      refuseOwn(await lockSource(ctx.tx, id))
       const row = await updateSource(ctx.tx, id, changes)
       changed(ctx, 'source.updated', id, { changed: Object.keys(changes), enabled: row.enabled })
       return shownSource(door, row, (await activityOf(ctx))(id))
     },
 
     async rotate(ctx, { id }) {
-      const { stored, shown } = newCredentials(kernel, ctx.organizationId, id)
+      refuseOwn(await lockSource(ctx.tx, id))
+      const { stored, shown } = await newCredentials(kernel, ctx.organizationId, id)
       await replaceCredentials(ctx.tx, id, stored)
       changed(ctx, 'source.rotated', id)
       return shown
@@ -66,7 +70,9 @@ export function sourceOperations(kernel: Kernel): Handlers<typeof sources> {
 
     async remove(ctx, { id }) {
       // Not asked of the alerts: those of a RED case are out of sight here and would be orphaned.
-      const { lastEventAt } = await lockSource(ctx.tx, id)
+      const source = await lockSource(ctx.tx, id)
+      refuseOwn(source)
+      const { lastEventAt } = source
       if (lastEventAt !== null) {
         await updateSource(ctx.tx, id, { enabled: false })
         changed(ctx, 'source.disabled', id, { because: 'it has sent events' })
@@ -79,14 +85,24 @@ export function sourceOperations(kernel: Kernel): Handlers<typeof sources> {
   }
 }
 
+/** Else whoever may manage sources could speak as the platform, or silence it. */
+function refuseOwn({ slug }: { readonly slug: string }): void {
+  if (slug !== healthSourceSlug) return
+  throw new AppError(
+    'conflict',
+    `${healthSourceSlug} is the platform’s own source: it cannot be made or changed by hand.`,
+  )
+}
+
 /** What is kept, a hash and a sealed form, and what is shown once. */
-function newCredentials(kernel: Kernel, organizationId: string, id: string) {
+async function newCredentials({ fields }: Kernel, organizationId: string, id: string) {
   const token = createOpaqueToken('src')
   const webhookSecret = formatWebhookSecret(randomBytes(32))
-  const key = kernel.installation.sealingKey.reveal()
-  const sealed = seal(key, Buffer.from(webhookSecret, 'utf8'), webhookSecretPlace(organizationId, id))
   return {
-    stored: { tokenHash: hashToken(token), webhookSecret: Buffer.from(sealed) },
+    stored: {
+      tokenHash: hashToken(token),
+      webhookSecret: await fields.seal(webhookSecretOf(organizationId, id), webhookSecret),
+    },
     shown: { token, webhookSecret },
   }
 }

@@ -8,12 +8,13 @@ import type { Server } from '../../platform/http.ts'
 import type { Kernel } from '../../platform/kernel.ts'
 import type { TenantCtx } from '../../platform/operation.ts'
 import { accessText, apiPrefix, callOf } from '../../platform/rest.ts'
-import { logOrigin, logVerifier, standingBody } from './rules.ts'
+import { headOf } from './log-keys.ts'
+import { logOrigin, standingBody } from './rules.ts'
 import { batchSize } from './sequencer.ts'
 import { newestCheckpoint, readLog } from './store.ts'
 
 const access = { permission: 'audit:export' } as const
-const Begun = z.object({ organizationId: OrganizationId, size: z.int() })
+const Begun = z.object({ organizationId: OrganizationId, size: z.int(), note: z.string() })
 const Range = z.object({ from: z.int(), to: z.int() })
 
 /** Fixes how far the export goes and leaves its evidence before the first byte, so an aborted one is recorded too. */
@@ -31,7 +32,7 @@ const begin = {
     const head = await newestCheckpoint(tx)
     if (!head) throw new AppError('conflict', 'Nothing is sealed yet: ask again in a second.', { retryAfter: 1 })
     record({ action: 'audit.exported', target: { kind: 'audit-log', id: organizationId }, facts: { size: head.size } })
-    return { organizationId, size: head.size }
+    return { organizationId, size: head.size, note: head.note }
   },
 } satisfies Operation
 
@@ -67,12 +68,14 @@ export function mountAuditExport(server: Server, kernel: Kernel, dispatch: Dispa
     exposeHeadRoute: false,
     async handler(request, reply) {
       const call = { ...callOf(request), input: {} }
-      const { organizationId, size } = Begun.parse(await dispatch(begin, call))
+      const { organizationId, size, note } = Begun.parse(await dispatch(begin, call))
+      const { verifier, successions } = await headOf(organizationId, note, kernel.signing.checkpoint)
       const header: AuditFileHeader = {
         format: AUDIT_FORMAT,
         organizationId,
         origin: logOrigin(organizationId),
-        verifier: await logVerifier(organizationId, kernel.installation.auditKey),
+        verifier,
+        ...(successions.length > 0 ? { successions } : {}),
         exportedAt: kernel.clock.now().toISOString(),
       }
       async function* chunks(): AsyncGenerator<string> {

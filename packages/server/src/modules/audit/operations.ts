@@ -4,11 +4,12 @@ import { z } from 'zod'
 import { AppError } from '../../platform/app-error.ts'
 import type { Kernel } from '../../platform/kernel.ts'
 import type { Handlers } from '../../platform/operation.ts'
-import { logOrigin, logVerifier, shownEvent, standingBody } from './rules.ts'
+import { headOf } from './log-keys.ts'
+import { logOrigin, shownEvent, standingBody } from './rules.ts'
 import { findEvent, listEvents, newestCheckpoint, nodesOf } from './store.ts'
 
 /** Reading an organization's log and proving things about it. */
-export function auditOperations({ installation }: Kernel): Handlers<typeof contract.audit> {
+export function auditOperations({ signing }: Kernel): Handlers<typeof contract.audit> {
   return {
     async list({ tx }, { cursor, limit, ...filter }) {
       if (cursor !== undefined && !z.uuid().safeParse(cursor).success) {
@@ -22,8 +23,7 @@ export function auditOperations({ installation }: Kernel): Handlers<typeof contr
     async checkpoint({ tx, organizationId }) {
       const head = await newestCheckpoint(tx)
       return {
-        note: head?.note ?? null,
-        verifier: await logVerifier(organizationId, installation.auditKey),
+        ...(await headOf(organizationId, head?.note ?? null, signing.checkpoint)),
         origin: logOrigin(organizationId),
         size: head?.size ?? 0,
         at: head?.at.toISOString() ?? null,
@@ -46,8 +46,7 @@ export function auditOperations({ installation }: Kernel): Handlers<typeof contr
         body: standingBody(organizationId, { ...event, seq, leaf, body }),
         leaf: encodeBase64(leaf),
         proof: proof.map(encodeBase64),
-        note: head.note,
-        verifier: await logVerifier(organizationId, installation.auditKey),
+        ...(await headOf(organizationId, head.note, signing.checkpoint)),
       }
     },
 

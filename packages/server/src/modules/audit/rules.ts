@@ -1,16 +1,5 @@
 import type { AuditEvent } from '@redoubt/contract'
-import {
-  formatVerifierKey,
-  importVerifyingKey,
-  leafHash,
-  noteVerifierOf,
-  type PrivateJwk,
-  type SealedEvent,
-  type Secret,
-  sealAuditEvent,
-  TrustError,
-  utf8,
-} from '@redoubt/trust'
+import { leafHash, type SealedEvent, sealAuditEvent, TrustError, utf8 } from '@redoubt/trust'
 
 /** An event as its row says it. */
 export type EventRow = {
@@ -34,11 +23,6 @@ export type LogRow = EventRow & { readonly seq: number; readonly leaf: Uint8Arra
  * configured address: one log keeps one name, or checkpoints made before a move would no longer verify.
  */
 export const logOrigin = (organizationId: string): string => `redoubt.local/${organizationId}/audit`
-
-/** The verifier key (C2SP signed-note vkey) that readers of an organization's log pin. */
-export async function logVerifier(organizationId: string, auditKey: Secret<PrivateJwk>): Promise<string> {
-  return formatVerifierKey(await noteVerifierOf(logOrigin(organizationId), importVerifyingKey(auditKey.reveal())))
-}
 
 /**
  * An event in the form that is hashed. The form is frozen: sealed events are compared with it for as long as they are

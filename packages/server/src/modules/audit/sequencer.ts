@@ -1,11 +1,13 @@
 import type { OrganizationId } from '@redoubt/contract'
-import { append, importSigningKey, signCheckpoint } from '@redoubt/trust'
+import { append, signCheckpoint } from '@redoubt/trust'
 import type { Database } from '../../platform/database.ts'
 import { describe } from '../../platform/http.ts'
 import type { Kernel, Stop } from '../../platform/kernel.ts'
 import type { LiveFeed } from '../../platform/live.ts'
+import type { SigningKeys } from '../../platform/signing-keys.ts'
 import { inSystem, inTenant } from '../../platform/tenant-tx.ts'
 import { announce } from '../../platform/work.ts'
+import { logVerifiers, signerOf } from './log-keys.ts'
 import { logOrigin, sealEvent } from './rules.ts'
 import { insertSealed, lockLog, newestCheckpoint, nodesOf, organizationsToSeal, takeUnsealed } from './store.ts'
 
@@ -105,17 +107,43 @@ export async function sealOrganization(
 }
 
 /**
+ * Seals a batch, with the newest key: a checkpoint of an older one behind one of its successor is refused by every
+ * verifier. When the head is by a key that is not known here, another worker may have been told of a rotation earlier, so
+ * the keeper is asked; what it does not know either was not put there by the platform, and stays for verifiers to find.
+ */
+async function sealBatch(kernel: Kernel, database: Database, organizationId: OrganizationId): Promise<number | 'busy'> {
+  const sealed = await sealOnce(kernel, database, organizationId, isOfKnownKey)
+  if (sealed !== 'unknown-key') return sealed
+  await kernel.signing.checkpoint.refresh()
+  const again = await sealOnce(kernel, database, organizationId, async () => true)
+  return again === 'unknown-key' ? 'busy' : again
+}
+
+type MayFollow = (keys: SigningKeys, organizationId: string, note: string) => Promise<boolean>
+
+const isOfKnownKey: MayFollow = async (keys, organizationId, note) =>
+  signerOf(note, await logVerifiers(organizationId, keys.history())) >= 0
+
+/**
  * Gives the next events their places, in one transaction: a crash at any point leaves the log as it was. Events keep
  * the order of their ids within a batch; one that commits late takes a later place, and its `at` tells when it was.
  */
-function sealBatch(kernel: Kernel, database: Database, organizationId: OrganizationId): Promise<number | 'busy'> {
+function sealOnce(
+  kernel: Kernel,
+  database: Database,
+  organizationId: OrganizationId,
+  mayFollow: MayFollow,
+): Promise<number | 'busy' | 'unknown-key'> {
+  const { checkpoint } = kernel.signing
   return inTenant(database, organizationId, { service: 'worker' }, async (tx) => {
     // Two that took the same rows would take turns, and the key on places refuses a second leaf in one. The lock is so
     // that a sequencer that hangs on one log does not hold up the others' work on the rest.
     if (!(await lockLog(tx))) return 'busy'
+    const head = await newestCheckpoint(tx)
+    if (head && !(await mayFollow(checkpoint, organizationId, head.note))) return 'unknown-key'
     const events = await takeUnsealed(tx, batchSize)
     if (events.length === 0) return 0
-    const size = (await newestCheckpoint(tx))?.size ?? 0
+    const size = head?.size ?? 0
     const sealed = events.map((event, at) => ({ ...sealEvent(organizationId, event, size + at), eventId: event.id }))
     const tree = await append(
       size,
@@ -125,7 +153,7 @@ function sealBatch(kernel: Kernel, database: Database, organizationId: Organizat
     const at = kernel.clock.now()
     const note = await signCheckpoint(
       { origin: logOrigin(organizationId), size: tree.size, root: tree.root },
-      importSigningKey(kernel.installation.auditKey.reveal()),
+      checkpoint.active(),
     )
     await insertSealed(tx, sealed, tree.nodes, { size: tree.size, note, at })
     await announce(tx.db, organizationId, ['audit'])

@@ -46,6 +46,11 @@ export function listEvents(
   return query.orderBy('e.id', 'desc').limit(limit).execute()
 }
 
+/** Whether something was done to a target before, by its audit event. */
+export async function isRecorded(tx: TenantTx, action: string, targetId: string): Promise<boolean> {
+  return (await listEvents(tx, { action, targetId }, undefined, 1)).length > 0
+}
+
 /** Undefined when there is no such event; `seq`, `leaf` and `body` are null until it is sealed. */
 export function findEvent(tx: TenantTx, id: string) {
   return tx.db

@@ -1,7 +1,9 @@
+import { randomUUIDv7 } from 'node:crypto'
 import type { contract, OrganizationId, Permission, SessionId } from '@redoubt/contract'
-import { createOpaqueToken, hashToken, type SigningKey } from '@redoubt/trust'
+import { createOpaqueToken, hashToken } from '@redoubt/trust'
 import { AppError } from '../../platform/app-error.ts'
 import type { Database } from '../../platform/database.ts'
+import { accountEmailOf } from '../../platform/encrypted-columns.ts'
 import type { Kernel } from '../../platform/kernel.ts'
 import type { Handlers, PublicCtx } from '../../platform/operation.ts'
 import { RateLimit } from '../../platform/rate-limit.ts'
@@ -9,6 +11,7 @@ import { inSystem, type SystemTx } from '../../platform/tenant-tx.ts'
 import { acceptInvitation, openInvitation } from './invitations.ts'
 import { requireMember } from './members.ts'
 import { Passwords, requireGoodPassword } from './passwords.ts'
+import { emailIndexes, openAddresses, sealAddress } from './personal-data.ts'
 import { setUpPlatform } from './set-up.ts'
 import {
   findAccount,
@@ -26,12 +29,11 @@ const wrongCredentials = 'E-mail address or password is wrong.'
 type Parts = {
   readonly kernel: Kernel
   readonly database: Database
-  readonly accessKey: SigningKey
-  readonly permissionsOf: (role: string) => Permission[]
+  readonly permissionsOf: (role: string, isOperator: boolean) => Permission[]
 }
 
 /** Sign-in, set-up, invitations and the signed-in person. */
-export function authOperations({ kernel, database, accessKey, permissionsOf }: Parts): Handlers<typeof contract.auth> {
+export function authOperations({ kernel, database, permissionsOf }: Parts): Handlers<typeof contract.auth> {
   const passwords = new Passwords()
   // Beside the limit per address: one account tried from many addresses (AUTH-8). Unknown accounts count alike.
   const perAccount = new RateLimit({
@@ -43,7 +45,8 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
   /** Finds the person, or refuses in the same words and the same time whoever asks (AUTH-5). */
   async function prove(ctx: PublicCtx, email: string, password: string, refusal = wrongCredentials) {
     perAccount.take(email, 'attempts on one account in 15 minutes')
-    const account = await inSystem(database, 'sign-in', (tx) => findAccount(tx, email))
+    const indexes = await emailIndexes(kernel.fields, email)
+    const account = await inSystem(database, 'sign-in', (tx) => findAccount(tx, indexes))
     if (await passwords.matches(password, account?.passwordHash ?? null)) return account as NonNullable<typeof account>
     await inSystem(database, 'sign-in', async (tx) => {
       const event = { action: 'session.refused', outcome: 'denied', facts: { reason: 'credentials' } } as const
@@ -63,12 +66,15 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
   async function startBrowser(tx: SystemTx, ctx: PublicCtx, person: { id: string; name: string }): Promise<() => void> {
     const token = createOpaqueToken('ses')
     const expiresAt = new Date(ctx.now.getTime() + kernel.config.sessionAbsoluteMs)
-    const id = await insertSession(tx, {
+    const id = randomUUIDv7()
+    await insertSession(tx, {
+      id,
       userId: person.id,
       kind: 'browser',
       organizationId: null,
       tokenHash: hashToken(token),
       userAgent: ctx.userAgent,
+      address: await sealAddress(kernel.fields, id, ctx.address),
       now: ctx.now,
       expiresAt,
     })
@@ -85,7 +91,7 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
       requireGoodPassword(input.password, input.email)
       const passwordHash = await passwords.hash(input.password)
       const { slug, setCookie } = await inSystem(database, 'set-up', async (tx) => {
-        const made = await setUpPlatform(tx, { ...input, passwordHash, now: ctx.now })
+        const made = await setUpPlatform(tx, kernel.fields, { ...input, passwordHash, now: ctx.now })
         const person = { id: made.userId, name: input.name }
         await recordIn(
           tx,
@@ -123,12 +129,15 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
             `You belong to several organizations: set "organization" to one of ${chosen.map((each) => each.slug).join(', ')}.`,
           )
         const expiresAt = new Date(ctx.now.getTime() + kernel.config.sessionAbsoluteMs)
-        const sessionId = await insertSession(tx, {
+        const sessionId = randomUUIDv7()
+        await insertSession(tx, {
+          id: sessionId,
           userId: person.id,
           kind: 'token',
           organizationId: only.id,
           tokenHash: null,
           userAgent: ctx.userAgent,
+          address: await sealAddress(kernel.fields, sessionId, ctx.address),
           now: ctx.now,
           expiresAt,
         })
@@ -137,7 +146,7 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
           target: { kind: 'session', id: sessionId },
           facts: { kind: 'token' },
         })
-        return issueTokens(tx, kernel, accessKey, {
+        return issueTokens(tx, kernel, {
           userId: person.id,
           sessionId,
           organizationId: only.id as OrganizationId,
@@ -146,7 +155,7 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
       })
     },
 
-    refresh: (ctx, input) => refreshTokens(ctx, kernel, database, accessKey, input.refreshToken),
+    refresh: (ctx, input) => refreshTokens(ctx, kernel, database, input.refreshToken),
 
     async logout(ctx) {
       await inSystem(database, 'sign-in', async (tx) => {
@@ -168,10 +177,11 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
 
     async me(ctx) {
       const { userId, sessionId, strength } = ctx.person
+      const operatorId = await inSystem(database, 'authenticate', operatorOrganization)
       return ctx.asSelf(async (tx) => {
-        const user = await tx.db
+        const { id, name, emailSealed } = await tx.db
           .selectFrom('users')
-          .select(['id', 'name', 'email'])
+          .select(['id', 'name', 'email_sealed as emailSealed'])
           .where('id', '=', userId)
           .executeTakeFirstOrThrow()
         const session = await tx.db
@@ -181,29 +191,29 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
           .executeTakeFirstOrThrow()
         const memberships = await membershipsOf(tx, userId)
         return {
-          user,
+          user: { id, name, email: await kernel.fields.open(accountEmailOf(id), emailSealed) },
           session: { id: sessionId, strength, expiresAt: session.expires_at.toISOString() },
           memberships: memberships.map(({ role, ...organization }) => ({
             organization,
             role,
-            permissions: permissionsOf(role),
+            permissions: permissionsOf(role, organization.id === operatorId),
           })),
         }
       })
     },
 
     invitation: (ctx, input) =>
-      inSystem(database, 'invitation', (tx) => openInvitation(tx, input.token, ctx.now)).then(
-        ({ organizationName, email, role, userId }) => ({
+      inSystem(database, 'invitation', (tx) => openInvitation(tx, kernel.fields, input.token, ctx.now)).then(
+        ({ organizationName, email, role, person }) => ({
           organization: organizationName,
           email,
           role,
-          known: userId !== null,
+          known: person !== null,
         }),
       ),
 
     async acceptInvitation(ctx, input) {
-      const { slug, setCookie } = await acceptInvitation(database, ctx, input, {
+      const { slug, setCookie } = await acceptInvitation(database, kernel.fields, ctx, input, {
         // Counted and recorded like a sign-in: whoever invites holds the link, and could else try a stranger's password with it.
         prove: (email) => prove(ctx, email, input.password, 'This address has an account: confirm with its password.'),
         hash: (password) => passwords.hash(password),
@@ -216,19 +226,26 @@ export function authOperations({ kernel, database, accessKey, permissionsOf }: P
 }
 
 /** One's own sessions, and those of a member. */
-export function sessionOperations({ database }: Pick<Parts, 'database'>): Handlers<typeof contract.sessions> {
-  const shown = (rows: Awaited<ReturnType<typeof listSessions>>, current: string | null) => ({
-    items: rows.map((row) => ({
-      id: row.id,
-      kind: row.kind,
-      createdAt: row.created_at.toISOString(),
-      lastSeenAt: row.last_seen_at.toISOString(),
-      expiresAt: row.expires_at.toISOString(),
-      userAgent: row.user_agent,
-      current: row.id === current,
-    })),
-    next: null,
-  })
+export function sessionOperations({
+  kernel,
+  database,
+}: Pick<Parts, 'kernel' | 'database'>): Handlers<typeof contract.sessions> {
+  const shown = async (rows: Awaited<ReturnType<typeof listSessions>>, current: string | null) => {
+    const addresses = await openAddresses(kernel.fields, rows)
+    return {
+      items: rows.map((row, at) => ({
+        id: row.id,
+        kind: row.kind,
+        createdAt: row.created_at.toISOString(),
+        lastSeenAt: row.last_seen_at.toISOString(),
+        expiresAt: row.expires_at.toISOString(),
+        userAgent: row.user_agent,
+        ip: addresses[at] ?? null,
+        current: row.id === current,
+      })),
+      next: null,
+    }
+  }
   return {
     list: (ctx) =>
       ctx.asSelf(async (tx) => shown(await listSessions(tx, ctx.person.userId, ctx.now), ctx.person.sessionId)),

@@ -1,12 +1,13 @@
 import type { OrganizationId, SessionId, UserId } from '@redoubt/contract'
-import { type AccessClaims, hashToken, type KeySet, TrustError, verifyAccessToken } from '@redoubt/trust'
+import { type AccessClaims, hashToken, TrustError, verifyAccessToken } from '@redoubt/trust'
 import { AppError } from '../../platform/app-error.ts'
 import type { Database } from '../../platform/database.ts'
+import type { Membership } from '../../platform/dispatch.ts'
 import type { Kernel } from '../../platform/kernel.ts'
 import type { LiveFeed } from '../../platform/live.ts'
 import type { Call, Person } from '../../platform/operation.ts'
 import { inSystem } from '../../platform/tenant-tx.ts'
-import { findRole, findSession, type SessionRow, touchSession } from './store.ts'
+import { findMembership, findSession, type SessionRow, touchSession } from './store.ts'
 
 const cacheMs = 30_000
 const touchEveryMs = 60_000
@@ -16,27 +17,27 @@ const maxEntries = 20_000
 export const tokenAudience = 'redoubt'
 
 /**
- * Proves who calls (ZT-1). Sessions and roles are remembered for 30 s on the strength of the live feed, which drops them
+ * Proves who calls (ZT-1). Sessions and memberships are remembered for 30 s on the strength of the live feed, which drops them
  * the moment they change (SESS-1); while the feed is down the database is asked each time.
  */
 export class SessionGuard {
   readonly #kernel: Kernel
   readonly #database: Database
   readonly #live: LiveFeed
-  readonly #keys: KeySet
   readonly #sessions = new Map<string, { row: SessionRow; at: number }>()
-  readonly #roles = new Map<string, { role: string | null; at: number }>()
+  readonly #memberships = new Map<string, { membership: Membership | null; at: number }>()
   readonly #claims = new Map<string, AccessClaims>()
   /** Counts what was forgotten: an answer read before a revocation and arriving after it must not be remembered. */
   #forgotten = 0
 
-  constructor(kernel: Kernel, database: Database, live: LiveFeed, keys: KeySet) {
+  constructor(kernel: Kernel, database: Database, live: LiveFeed) {
     this.#kernel = kernel
     this.#database = database
     this.#live = live
-    this.#keys = keys
     live.onRevoked((id) => this.#forget(id))
     live.onReconnected(() => this.#forget(null))
+    // A token by a key that was withdrawn is not remembered as a good one.
+    kernel.keeper.onChange((changed) => changed === 'signing:access' && this.#claims.clear())
   }
 
   /** @throws AppError unauthenticated */
@@ -49,7 +50,7 @@ export class SessionGuard {
       return personOf(row, null)
     }
     if (credentials.kind === 'bearer') {
-      const claims = this.#verify(credentials.token)
+      const claims = await this.#verify(credentials.token)
       const row = await this.#session(`token:${claims.sid}`, { id: claims.sid })
       if (row.userId !== claims.sub) throw unauthenticated()
       return personOf(row, claims.org as OrganizationId)
@@ -57,28 +58,26 @@ export class SessionGuard {
     throw new AppError('unauthenticated', 'Sign in first: this needs a session or an access token.')
   }
 
-  async role(person: Person, organizationId: string): Promise<string | null> {
+  async membership(person: Person, organizationId: string): Promise<Membership | null> {
     const key = `${person.userId}|${organizationId}`
-    const known = this.#roles.get(key)
-    if (known && this.#fresh(known.at)) return known.role
+    const known = this.#memberships.get(key)
+    if (known && this.#fresh(known.at)) return known.membership
     const before = this.#forgotten
-    const role = await inSystem(this.#database, 'authenticate', (tx) => findRole(tx, person.userId, organizationId))
-    if (before === this.#forgotten) remember(this.#roles, key, { role, at: this.#now() })
-    return role
+    const membership = await inSystem(this.#database, 'authenticate', (tx) =>
+      findMembership(tx, person.userId, organizationId),
+    )
+    if (before === this.#forgotten) remember(this.#memberships, key, { membership, at: this.#now() })
+    return membership
   }
 
-  #verify(token: string): AccessClaims {
+  async #verify(token: string): Promise<AccessClaims> {
     const now = this.#kernel.clock.now()
     // A signature checked once stays checked; what can change since is time, and the session, which is asked anyway.
     const key = hashToken(token)
     const known = this.#claims.get(key)
     if (known && known.exp * 1000 > now.getTime()) return known
     try {
-      const claims = verifyAccessToken(token, this.#keys, {
-        issuer: this.#kernel.config.publicUrl,
-        audience: tokenAudience,
-        now,
-      })
+      const claims = await this.#claimsOf(token, now)
       remember(this.#claims, key, claims)
       return claims
     } catch (error) {
@@ -92,6 +91,20 @@ export class SessionGuard {
         )
       }
       throw error
+    }
+  }
+
+  async #claimsOf(token: string, now: Date): Promise<AccessClaims> {
+    const { config, signing } = this.#kernel
+    const verify = () =>
+      verifyAccessToken(token, signing.access, { issuer: config.publicUrl, audience: tokenAudience, now })
+    try {
+      return verify()
+    } catch (error) {
+      if (!(error instanceof TrustError) || error.code !== 'token_key_unknown') throw error
+      // Another service may know of a new version already, when the notice of it was lost on the way here.
+      await signing.access.lookAgain()
+      return verify()
     }
   }
 
@@ -132,7 +145,8 @@ export class SessionGuard {
     this.#forgotten++
     for (const [key, { row }] of this.#sessions)
       if (id === null || row.id === id || row.userId === id) this.#sessions.delete(key)
-    for (const key of this.#roles.keys()) if (id === null || key.startsWith(`${id}|`)) this.#roles.delete(key)
+    for (const key of this.#memberships.keys())
+      if (id === null || key.startsWith(`${id}|`)) this.#memberships.delete(key)
   }
 }
 

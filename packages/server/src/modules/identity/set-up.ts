@@ -1,6 +1,7 @@
 import { createOpaqueToken, hashToken } from '@redoubt/trust'
 import { AppError } from '../../platform/app-error.ts'
 import type { Database } from '../../platform/database.ts'
+import type { Fields } from '../../platform/fields.ts'
 import type { Kernel } from '../../platform/kernel.ts'
 import { inSystem, type SystemTx } from '../../platform/tenant-tx.ts'
 import { addMembership, createUser } from './store.ts'
@@ -35,6 +36,7 @@ export async function issueSetUpLink(kernel: Kernel, database: Database): Promis
  */
 export async function setUpPlatform(
   tx: SystemTx,
+  fields: Fields,
   input: { token: string; organization: string; name: string; email: string; passwordHash: string; now: Date },
 ): Promise<{ organizationId: string; slug: string; userId: string }> {
   const spent = await tx.db
@@ -55,7 +57,8 @@ export async function setUpPlatform(
     .values({ name: input.organization, slug, provider_id: null, created_at: input.now })
     .returning('id')
     .executeTakeFirstOrThrow()
-  const userId = await createUser(tx, input)
+  const userId = await createUser(tx, fields, input)
+  if (userId === null) throw new AppError('conflict', 'There is an account for this address already.')
   await addMembership(tx, { organizationId, userId, role: 'admin', now: input.now })
   await tx.db.updateTable('set_up').set({ operator_organization_id: organizationId }).execute()
   return { organizationId, slug, userId }

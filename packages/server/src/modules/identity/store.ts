@@ -1,5 +1,10 @@
+import { randomUUIDv7 } from 'node:crypto'
 import { sql } from 'kysely'
+import { lockBlindIndex } from '../../platform/blind-index-lock.ts'
+import { accountEmailOf } from '../../platform/encrypted-columns.ts'
+import type { BlindIndexes, Fields } from '../../platform/fields.ts'
 import type { SelfTx, SystemTx, TenantTx } from '../../platform/tenant-tx.ts'
+import { emailIndexes } from './personal-data.ts'
 
 export type SessionRow = {
   readonly id: string
@@ -35,22 +40,37 @@ export async function touchSession(tx: SystemTx, id: string, now: Date): Promise
   await tx.db.updateTable('sessions').set({ last_seen_at: now }).where('id', '=', id).execute()
 }
 
-export async function findRole(tx: SystemTx, userId: string, organizationId: string): Promise<string | null> {
+export async function findMembership(
+  tx: SystemTx,
+  userId: string,
+  organizationId: string,
+): Promise<{ role: string; isOperator: boolean } | null> {
   const row = await tx.db
-    .selectFrom('memberships')
-    .select('role')
-    .where('organization_id', '=', organizationId)
-    .where('user_id', '=', userId)
+    .selectFrom('memberships as m')
+    .leftJoin('set_up as s', 's.operator_organization_id', 'm.organization_id')
+    .select(['m.role', 's.operator_organization_id as operatorId'])
+    .where('m.organization_id', '=', organizationId)
+    .where('m.user_id', '=', userId)
     .executeTakeFirst()
-  return row?.role ?? null
+  return row ? { role: row.role, isOperator: row.operatorId !== null } : null
 }
 
-export async function findAccount(tx: SystemTx, email: string) {
+/** @param email its indexes: the same work whether anybody has this address or not (AUTH-5) */
+export async function findAccount(tx: SystemTx, email: BlindIndexes) {
   return tx.db
     .selectFrom('users as u')
     .leftJoin('credentials as c', 'c.user_id', 'u.id')
-    .select(['u.id', 'u.name', 'u.email', 'c.password_hash as passwordHash'])
-    .where('u.email', '=', email)
+    .select(['u.id', 'u.name', 'c.password_hash as passwordHash'])
+    .where('u.email_index', 'in', [...email.find])
+    .executeTakeFirst()
+}
+
+/** The account of an address, without what proves it. */
+export async function findPerson(tx: SystemTx, email: BlindIndexes) {
+  return tx.db
+    .selectFrom('users')
+    .select(['id', 'name'])
+    .where('email_index', 'in', [...email.find])
     .executeTakeFirst()
 }
 
@@ -70,15 +90,23 @@ export async function operatorOrganization(tx: SystemTx): Promise<string | null>
   return row?.id ?? null
 }
 
+/** @returns the person's id; null when somebody of this address is there already, or comes to be at this moment */
 export async function createUser(
   tx: SystemTx,
+  fields: Fields,
   user: { email: string; name: string; passwordHash: string; now: Date },
-): Promise<string> {
-  const { id } = await tx.db
+): Promise<string | null> {
+  const id = randomUUIDv7()
+  const indexes = await emailIndexes(fields, user.email)
+  const sealed = await fields.seal(accountEmailOf(id), user.email)
+  await lockBlindIndex(tx.db, indexes)
+  if (await findPerson(tx, indexes)) return null
+  const { numInsertedOrUpdatedRows } = await tx.db
     .insertInto('users')
-    .values({ email: user.email, name: user.name, created_at: user.now })
-    .returning('id')
-    .executeTakeFirstOrThrow()
+    .values({ id, email_sealed: sealed, email_index: indexes.write, name: user.name, created_at: user.now })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  if (numInsertedOrUpdatedRows !== 1n) return null
   await tx.db
     .insertInto('credentials')
     .values({ user_id: id, password_hash: user.passwordHash, changed_at: user.now })
@@ -89,30 +117,33 @@ export async function createUser(
 export async function insertSession(
   tx: SystemTx,
   session: {
+    id: string
     userId: string
     kind: 'browser' | 'token'
     organizationId: string | null
     tokenHash: string | null
     userAgent: string
+    /** Sealed for this session; null when it is not known. */
+    address: Buffer | null
     now: Date
     expiresAt: Date
   },
-): Promise<string> {
-  const { id } = await tx.db
+): Promise<void> {
+  await tx.db
     .insertInto('sessions')
     .values({
+      id: session.id,
       user_id: session.userId,
       kind: session.kind,
       organization_id: session.organizationId,
       token_hash: session.tokenHash,
       user_agent: session.userAgent,
+      ip_sealed: session.address,
       created_at: session.now,
       last_seen_at: session.now,
       expires_at: session.expiresAt,
     })
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return id
+    .execute()
 }
 
 export async function insertRefreshToken(
@@ -176,7 +207,7 @@ export async function announceRevocation(tx: SystemTx | SelfTx | TenantTx, id: s
 export async function listSessions(tx: SelfTx | TenantTx, userId: string, now: Date) {
   return tx.db
     .selectFrom('sessions')
-    .select(['id', 'kind', 'created_at', 'last_seen_at', 'expires_at', 'user_agent'])
+    .select(['id', 'kind', 'created_at', 'last_seen_at', 'expires_at', 'user_agent', 'ip_sealed'])
     .where('user_id', '=', userId)
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', now)
@@ -189,19 +220,16 @@ export async function findInvitation(tx: SystemTx, tokenHash: string) {
   return tx.db
     .selectFrom('invitations as i')
     .innerJoin('organizations as o', 'o.id', 'i.organization_id')
-    .leftJoin('users as u', 'u.email', 'i.email')
     .select([
       'i.id',
       'i.organization_id as organizationId',
-      'i.email',
+      'i.email_sealed as emailSealed',
       'i.role',
       'i.expires_at as expiresAt',
       'i.accepted_at as acceptedAt',
       'i.revoked_at as revokedAt',
       'o.name as organizationName',
       'o.slug',
-      'u.id as userId',
-      'u.name as userName',
     ])
     .where('i.token_hash', '=', tokenHash)
     .executeTakeFirst()

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { OrganizationId, Tokens } from '@redoubt/contract'
-import { createOpaqueToken, hashToken, type SigningKey, signAccessToken } from '@redoubt/trust'
+import { createOpaqueToken, hashToken, signAccessToken } from '@redoubt/trust'
 import type { z } from 'zod'
 import { AppError } from '../../platform/app-error.ts'
 import type { Database } from '../../platform/database.ts'
@@ -17,12 +17,7 @@ const refreshMs = 7 * 24 * 3_600_000
 type Grant = { userId: string; sessionId: string; organizationId: OrganizationId; sessionExpiresAt: Date }
 
 /** An access token (SESS-3) and the refresh token that replaces it. */
-export async function issueTokens(
-  tx: SystemTx,
-  kernel: Kernel,
-  key: SigningKey,
-  grant: Grant,
-): Promise<z.input<typeof Tokens>> {
+export async function issueTokens(tx: SystemTx, kernel: Kernel, grant: Grant): Promise<z.input<typeof Tokens>> {
   const now = kernel.clock.now()
   const refreshToken = createOpaqueToken('ref')
   const expiresAt = new Date(Math.min(now.getTime() + refreshMs, grant.sessionExpiresAt.getTime()))
@@ -38,7 +33,7 @@ export async function issueTokens(
       now,
       lifetimeSeconds: accessSeconds,
     },
-    key,
+    kernel.signing.access.active(),
   )
   return {
     tokenType: 'Bearer',
@@ -58,7 +53,6 @@ export async function refreshTokens(
   ctx: PublicCtx,
   kernel: Kernel,
   database: Database,
-  key: SigningKey,
   refreshToken: string,
 ): Promise<z.input<typeof Tokens>> {
   const tokens = await inSystem(database, 'sign-in', async (tx) => {
@@ -75,7 +69,7 @@ export async function refreshTokens(
     if (row.revokedAt !== null || row.expiresAt <= ctx.now || row.sessionExpiresAt <= ctx.now) return null
     await markRefreshTokenUsed(tx, hash, ctx.now)
     await recordForPerson(tx, ctx, person, { action: 'session.refreshed', target })
-    return issueTokens(tx, kernel, key, {
+    return issueTokens(tx, kernel, {
       userId: row.userId,
       sessionId: row.sessionId,
       organizationId: row.organizationId as OrganizationId,

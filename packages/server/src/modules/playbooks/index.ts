@@ -1,5 +1,5 @@
 /* Playbooks, their runs, and the runners that execute them from signed plans. */
-export { planJwks, workflowTasks } from './jobs.ts'
+export { workflowTasks } from './jobs.ts'
 export { inviteLocalRunner } from './local-runner.ts'
 export { playbookOperations } from './operations.ts'
 export { runnerGuard } from './runners/guard.ts'

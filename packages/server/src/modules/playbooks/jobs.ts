@@ -7,13 +7,14 @@ import {
   type RunnerId,
   tlpWithin,
 } from '@redoubt/contract'
-import { canonicalJson, canonicalSha256, importSigningKey, Keyring, type SigningKey, signPlan } from '@redoubt/trust'
+import { canonicalJson, canonicalSha256, type SigningKey, signPlan } from '@redoubt/trust'
 import type { Database } from '../../platform/database.ts'
 import type { TaskHandlers } from '../../platform/jobs.ts'
 import type { Kernel } from '../../platform/kernel.ts'
 import { type Work, work } from '../../platform/work.ts'
 import { compilePlaybook, PlanRefused, planFrom } from './language/index.ts'
 import { type Delivered, deliverPlan } from './plan-delivery.ts'
+import { runnerSpiffeId } from './runners/rules.ts'
 import { findRunner, type RunnerRow } from './runners/store.ts'
 import { tlpOfCase } from './runs/case-store.ts'
 import { acceptPlan, insertPlan, newestPlan, planOfSegment } from './runs/plan-store.ts'
@@ -22,13 +23,8 @@ import { changeRun, decisionsOf, lockRun, type RunRow, unfinishedRunsOf } from '
 import { failRun } from './runs/trace.ts'
 import { readVersion } from './store.ts'
 
-/** The keys that runners verify plans with, as RFC 7517 publishes them. */
-export const planJwks = ({ installation }: Kernel) =>
-  new Keyring(importSigningKey(installation.planKey.reveal())).jwks()
-
 /** What the workflow-processor does: the only part that signs plans, and the only one that calls a runner. */
 export function workflowTasks(kernel: Kernel, database: Database): TaskHandlers {
-  const key = importSigningKey(kernel.installation.planKey.reveal())
   const inTenant = <T>(organizationId: OrganizationId, use: (unit: Work) => Promise<T>): Promise<T> => {
     const actor = { kind: 'service', id: 'workflow-processor', name: 'workflow-processor' } as const
     return work(database, { organizationId, actor, clock: kernel.clock, requestId: null }, use)
@@ -39,6 +35,7 @@ export function workflowTasks(kernel: Kernel, database: Database): TaskHandlers 
      * is sent again rather than replaced: whatever crashes in between, no two plans of one segment are ever alive.
      */
     'runs.push': async ({ organizationId, runId }, { last }) => {
+      const key = kernel.signing.plan.active()
       const push = await inTenant(organizationId, (unit) => prepare(unit, key, organizationId, runId))
       if (!push) return
       const { plan, issuedAt, expiresAt, runner } = push
@@ -47,7 +44,15 @@ export function workflowTasks(kernel: Kernel, database: Database): TaskHandlers 
         ...{ organizationId, runnerId: runner.id, planId: plan.planId, runId, now: issuedAt, key },
         lifetimeSeconds: planSeconds,
       })
-      const outcome = await deliverPlan(runner.url, token, plan)
+      const outcome = await deliverPlan(
+        {
+          origin: runner.url,
+          holder: kernel.certificate,
+          runner: runnerSpiffeId(kernel.config.trustDomain, organizationId, runner.id),
+        },
+        token,
+        plan,
+      )
       // Expired on its way: the next attempt makes a new one.
       const late = outcome.kind === 'refused' && outcome.code === 'token_expired' && expiresAt <= kernel.clock.now()
       if (!last && (outcome.kind === 'silent' || late))

@@ -6,6 +6,7 @@ import type { Kernel } from '../../platform/kernel.ts'
 import { inSystem } from '../../platform/tenant-tx.ts'
 import { work } from '../../platform/work.ts'
 import { operatorOrganization } from '../identity/index.ts'
+import { runnerChannel } from './runners/channel.ts'
 import { enrolmentMs } from './runners/rules.ts'
 import { firstAdmin, insertEnrolment } from './runners/store.ts'
 
@@ -26,6 +27,6 @@ export async function inviteLocalRunner(kernel: Kernel, database: Database): Pro
     const expiresAt = new Date(now.getTime() + enrolmentMs)
     await insertEnrolment(tx, { id, name: 'Local runner', tokenHash: hashToken(token), by, at: now, expiresAt })
     unit.record({ action: 'runner.invited', target: { kind: 'runner-enrolment', id }, facts: { local: true } })
-    return token
+    return runnerChannel(kernel).pinned(token)
   })
 }

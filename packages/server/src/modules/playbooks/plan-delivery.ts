@@ -1,8 +1,16 @@
 import { lookup as resolveName } from 'node:dns/promises'
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { LookupFunction } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import type { Plan } from '@redoubt/contract'
+import {
+  type CertificateHolder,
+  internalClientOptions,
+  type SpiffeId,
+  TrustError,
+  type TrustErrorCode,
+} from '@redoubt/trust'
 import { z } from 'zod'
 import { isRefusedAddress } from './runners/rules.ts'
 
@@ -18,13 +26,36 @@ const Problem = z.object({ code: z.string().max(60), detail: z.string().max(500)
 /** The runner has this plan, or an earlier one of the same segment whose answer was lost: it is at work or done already. */
 const taken = new Set(['plan_replayed', 'run_in_progress', 'run_finished'])
 
+/** What answers there is somebody else, and will be at the next try. */
+const impostor: ReadonlySet<TrustErrorCode> = new Set([
+  'certificate_denied',
+  'certificate_id',
+  'certificate_trust_domain',
+  'certificate_usage',
+])
+
+/** Where a plan goes, by which certificate, and who has to be there. */
+export type Destination = { readonly origin: string; readonly holder: CertificateHolder; readonly runner: SpiffeId }
+
 /**
- * Pushes a signed plan to `POST /v1/plans` of a runner; at most ten seconds. Redirects are not followed and no proxy is
- * used: the request goes to the enrolled origin or nowhere.
+ * Pushes a signed plan to `POST /v1/plans` of a runner, over TLS 1.3 with certificates on both sides; at most ten seconds.
+ * Redirects are not followed and no proxy is used: the request goes to the enrolled origin, and to this very runner there,
+ * or nowhere.
  */
-export async function deliverPlan(origin: string, token: string, plan: Plan): Promise<Delivered> {
+export async function deliverPlan(
+  { origin, holder, runner }: Destination,
+  token: string,
+  plan: Plan,
+): Promise<Delivered> {
+  const url = new URL('/v1/plans', origin)
+  if (url.protocol !== 'https:') {
+    const detail =
+      'it was enrolled before plans travelled over mutual TLS: revoke it, then redoubt runner invite NAME and redoubt runner start --enrol on its machine'
+    return { kind: 'refused', code: 'runner_enrolled_before', detail }
+  }
   try {
-    const { status, body } = await post(new URL('/v1/plans', origin), JSON.stringify({ token, plan }))
+    const tls = internalClientOptions(holder, runner)
+    const { status, body } = await post(url, JSON.stringify({ token, plan }), tls)
     if (status === 202) return { kind: 'accepted' }
     const problem = problemIn(body)
     if (status === 409 && taken.has(problem.code)) return { kind: 'accepted' }
@@ -32,6 +63,8 @@ export async function deliverPlan(origin: string, token: string, plan: Plan): Pr
     return { kind: 'silent', reason: `it answered with status ${status}` }
   } catch (error) {
     if (error instanceof RefusedAddress) return { kind: 'refused', code: 'address_refused', detail: error.message }
+    if (error instanceof TrustError && impostor.has(error.code))
+      return { kind: 'refused', code: error.code, detail: `it is not this runner that answers there: ${error.message}` }
     return { kind: 'silent', reason: reasonOf(error) }
   }
 }
@@ -58,14 +91,14 @@ function problemIn(body: string): { code: string; detail: string } {
   }
 }
 
-function post(url: URL, body: string): Promise<{ status: number; body: string }> {
+function post(url: URL, body: string, tls: ConnectionOptions): Promise<{ status: number; body: string }> {
   const signal = AbortSignal.timeout(timeoutMs)
   // A literal address is connected to without a lookup, so it is looked at here.
   if (isRefusedAddress(url.hostname)) return Promise.reject(new RefusedAddress())
   return new Promise((resolve, reject) => {
-    const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-    const request: ClientRequest = send(url, { method: 'POST', headers, lookup, signal, agent: false })
+    const options = { ...tls, method: 'POST', headers, lookup, signal, agent: false } as const
+    const request: ClientRequest = httpsRequest(url, options)
     request.once('error', reject)
     request.once('response', (response: IncomingMessage) => {
       read(response).then((text) => resolve({ status: response.statusCode ?? 0, body: text }), reject)

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { AdapterType, OrganizationId, SourceId, SourceMapping, Tlp } from '@redoubt/contract'
-import { formatWebhookSecret, hashToken, openSealed, requireOpaqueToken, verifyWebhook } from '@redoubt/trust'
+import { formatWebhookSecret, hashToken, requireOpaqueToken, verifyWebhook } from '@redoubt/trust'
 import { z } from 'zod'
 import { AppError } from '../../../platform/app-error.ts'
 import type { Database } from '../../../platform/database.ts'
+import { webhookSecretOf } from '../../../platform/encrypted-columns.ts'
 import type { Kernel } from '../../../platform/kernel.ts'
 import { inSystem, type SystemTx } from '../../../platform/tenant-tx.ts'
-import { webhookSecretPlace } from '../rules.ts'
 
 /** A source as its door knows it. */
 export type DoorSource = {
@@ -63,7 +63,7 @@ export class SourceDoor {
     const source = isId ? await this.#find(`id ${id}`, (tx) => findSource(tx, 'id', id)) : null
     try {
       verifyWebhook(headers, body, {
-        secrets: [source ? this.#secretOf(source) : this.#decoy],
+        secrets: [source ? await this.#secretOf(source) : this.#decoy],
         now: this.#kernel.clock.now(),
       })
     } catch (cause) {
@@ -73,9 +73,8 @@ export class SourceDoor {
     return source
   }
 
-  #secretOf({ organizationId, id, webhookSecret }: DoorSource): string {
-    const key = this.#kernel.installation.sealingKey.reveal()
-    return Buffer.from(openSealed(key, webhookSecret, webhookSecretPlace(organizationId, id))).toString('utf8')
+  #secretOf({ organizationId, id, webhookSecret }: DoorSource): Promise<string> {
+    return this.#kernel.fields.open(webhookSecretOf(organizationId, id), webhookSecret)
   }
 
   #find(key: string, find: (tx: SystemTx) => Promise<DoorSource | null>): Promise<DoorSource | null> {
@@ -107,7 +106,8 @@ async function findSource(tx: SystemTx, by: 'id' | 'token_hash', value: string):
     .where(by, '=', value)
     .where('enabled', '=', true)
     .executeTakeFirst()
-  if (!row) return null
+  // The platform's own source has no secret: nothing that comes through this door can be signed with it.
+  if (!row?.webhook_secret) return null
   return {
     id: row.id as SourceId,
     organizationId: row.organization_id as OrganizationId,

@@ -53,7 +53,7 @@ export async function writeReceipt(
 /** Inserts alerts, or counts them where they are known, in the order given. @returns ids of the new ones */
 export async function foldAlerts(
   tx: TenantTx,
-  source: DoorSource,
+  source: Pick<DoorSource, 'id' | 'tlp'>,
   rows: readonly BatchRow[],
   now: Date,
 ): Promise<string[]> {

@@ -3,14 +3,14 @@ import type { contract, OrganizationId } from '@redoubt/contract'
 import { createOpaqueToken, hashToken, importVerifyingKey, requireOpaqueToken, TrustError } from '@redoubt/trust'
 import type { z } from 'zod'
 import { AppError } from '../../../platform/app-error.ts'
-import { publicAddress } from '../../../platform/config.ts'
 import type { Database } from '../../../platform/database.ts'
 import type { Kernel } from '../../../platform/kernel.ts'
 import type { Handlers, PublicCtx } from '../../../platform/operation.ts'
 import { inSystem } from '../../../platform/tenant-tx.ts'
 import { work } from '../../../platform/work.ts'
+import { type RunnerChannel, runnerChannel } from './channel.ts'
 import { takeReport } from './report.ts'
-import { enrolmentMs, runnerOrigin, startCommand } from './rules.ts'
+import { enrolmentMs, runnerOrigin, runnersAddress, startCommand } from './rules.ts'
 import {
   claimEnrolment,
   findEnrolment,
@@ -22,8 +22,9 @@ import {
   revokeRunner,
 } from './store.ts'
 
-/** Runners of an organization: enrolment, reports, revocation. */
+/** Runners of an organization: enrolment, certificates, reports, revocation. */
 export function runnerOperations(kernel: Kernel, database: Database): Handlers<typeof contract.runners> {
+  const channel = runnerChannel(kernel)
   return {
     async list(ctx) {
       return { items: (await listRunners(ctx.tx)).map(shown), next: null }
@@ -37,21 +38,38 @@ export function runnerOperations(kernel: Kernel, database: Database): Handlers<t
       await insertEnrolment(ctx.tx, { id, name, tokenHash: hashToken(token), by, at: ctx.now, expiresAt })
       ctx.record({ action: 'runner.invited', target: { kind: 'runner-enrolment', id } })
       ctx.live('runners')
-      const command = startCommand(publicAddress(kernel.config, 'api'), token)
-      return { token, expiresAt: expiresAt.toISOString(), command }
+      const [controlPlane, pinned] = [runnersAddress(kernel.config), channel.pinned(token)]
+      const command = startCommand(controlPlane, pinned)
+      return { token: pinned, expiresAt: expiresAt.toISOString(), controlPlane, command }
     },
 
     async revoke(ctx, { id }) {
       if (!(await findRunner(ctx.tx, id))) throw new AppError('not_found', 'There is no such runner.')
       if (!(await revokeRunner(ctx.tx, id, ctx.now))) throw new AppError('conflict', 'This runner is revoked already.')
-      ctx.record({ action: 'runner.revoked', target: { kind: 'runner', id } })
+      // Revoked it is in any case: without the keeper its certificate holds for up to a day, and proves nothing here.
+      const { organizationId } = ctx
+      const denied = await channel.deny({ organizationId, runnerId: id }, 'the runner was revoked')
+      ctx.record({ action: 'runner.revoked', target: { kind: 'runner', id }, facts: { denied } })
       ctx.live('runners')
       // Its runs are ended by the service, which sees those on cases that whoever revokes may not see.
       await ctx.enqueue('runners.revoked', { runnerId: id })
       return { done: true }
     },
 
-    enroll: (ctx, input) => enroll(kernel, database, ctx, input),
+    enroll: (ctx, input) => enroll({ kernel, database, channel }, ctx, input),
+
+    async renew({ organizationId, runnerId, record }, { certificateRequest }) {
+      const certified = await channel.certify({ organizationId, runnerId }, certificateRequest)
+      record({ action: 'runner.certified', target: { kind: 'runner', id: runnerId } })
+      return certified
+    },
+
+    async trust() {
+      return {
+        planKeys: { keys: kernel.signing.plan.jwks().keys.map((key) => ({ ...key })) },
+        ...(await channel.trust()),
+      }
+    },
 
     async report(ctx, report) {
       await takeReport(ctx, report)
@@ -63,7 +81,11 @@ export function runnerOperations(kernel: Kernel, database: Database): Handlers<t
 type Enrolling = z.output<typeof contract.runners.enroll.input>
 
 /** Makes the holder of a one-time token a runner with the key it brings. */
-async function enroll(kernel: Kernel, database: Database, ctx: PublicCtx, { token, publicKey, url }: Enrolling) {
+async function enroll(
+  { kernel, database, channel }: { kernel: Kernel; database: Database; channel: RunnerChannel },
+  ctx: PublicCtx,
+  { token, publicKey, url, certificateRequest }: Enrolling,
+) {
   const origin = runnerOrigin(url)
   const keyId = requireKey(publicKey)
   const enrolment = isWhole(token) && (await inSystem(database, 'runner', (tx) => findEnrolment(tx, hashToken(token))))
@@ -73,7 +95,7 @@ async function enroll(kernel: Kernel, database: Database, ctx: PublicCtx, { toke
   const id = randomUUIDv7()
   const actor = { kind: 'runner', id, name } as const
   const { clock, config } = kernel
-  await work(
+  const certified = await work(
     database,
     { organizationId, actor, clock, requestId: ctx.requestId },
     async ({ tx, now, record, live }) => {
@@ -81,9 +103,12 @@ async function enroll(kernel: Kernel, database: Database, ctx: PublicCtx, { toke
       await insertRunner(tx, { id, name, url: origin, publicKey, keyId, at: now })
       record({ action: 'runner.enrolled', target: { kind: 'runner', id }, facts: { enrolmentId: enrolment.id, keyId } })
       live('runners')
+      // The last thing before the commit: what the keeper refuses does not use the token up.
+      return channel.certify({ organizationId, runnerId: id }, certificateRequest)
     },
   )
-  return { runnerId: id, organizationId, issuer: config.publicUrl }
+  const { publicUrl: issuer, trustDomain } = config
+  return { runnerId: id, organizationId, issuer, trustDomain, ...certified }
 }
 
 /** The key's RFC 7638 thumbprint. @throws AppError bad_request for a point that is not on the curve */

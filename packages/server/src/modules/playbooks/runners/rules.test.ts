@@ -3,20 +3,24 @@ import { isRefusedAddress, runnerOrigin } from './rules.ts'
 
 describe('the address of a runner', () => {
   it('is an origin and nothing else, so that enrolling cannot aim the push at a path inside the network', () => {
-    expect(runnerOrigin('http://10.101.0.4:5678')).toBe('http://10.101.0.4:5678')
+    expect(runnerOrigin('https://10.101.0.4:5678')).toBe('https://10.101.0.4:5678')
     expect(runnerOrigin('https://runner.example.com/')).toBe('https://runner.example.com')
-    for (const url of ['http://h/admin', 'http://h/?a=1', 'http://h/#a', 'http://u:p@h/']) {
+    for (const url of ['https://h/admin', 'https://h/?a=1', 'https://h/#a', 'https://u:p@h/']) {
       expect(() => runnerOrigin(url), url).toThrow('not valid')
     }
   })
 
+  it('is reached over TLS alone', () => {
+    expect(() => runnerOrigin('http://10.101.0.4:5678')).toThrow('not valid')
+  })
+
   it('is never one of a metadata service, in any spelling', () => {
     for (const url of [
-      'http://169.254.169.254',
-      'http://0xa9fea9fe',
-      'http://[fe80::1]',
-      'http://[::ffff:169.254.169.254]',
-      'http://0.0.0.0',
+      'https://169.254.169.254',
+      'https://0xa9fea9fe',
+      'https://[fe80::1]',
+      'https://[::ffff:169.254.169.254]',
+      'https://0.0.0.0',
     ]) {
       expect(() => runnerOrigin(url), url).toThrow('not valid')
     }

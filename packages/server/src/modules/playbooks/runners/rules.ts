@@ -1,5 +1,7 @@
+import type { SpiffeId } from '@redoubt/trust'
 import ipaddr from 'ipaddr.js'
 import { AppError } from '../../../platform/app-error.ts'
+import type { Config } from '../../../platform/config.ts'
 
 /** An enrolment token works once, within this time, in milliseconds. */
 export const enrolmentMs = 60 * 60_000
@@ -21,6 +23,7 @@ export function runnerOrigin(url: string): string {
   ) {
     throw refuse('must be scheme, host and port alone, such as https://runner.example.com:5678')
   }
+  if (parsed.protocol !== 'https:') throw refuse('must be https://…: plans travel over mutual TLS alone')
   if (isRefusedAddress(parsed.hostname)) throw refuse('must be an address of a runner, not one of the network itself')
   return parsed.origin
 }
@@ -31,6 +34,16 @@ export function isRefusedAddress(host: string): boolean {
   if (!ipaddr.isValid(bare)) return false
   const range = ipaddr.process(bare).range()
   return ['linkLocal', 'unspecified', 'multicast', 'broadcast', 'reserved'].includes(range)
+}
+
+/** Whose certificate a runner's must be, on either side of its channel. */
+export const runnerSpiffeId = (trustDomain: string, organizationId: string, runnerId: string): SpiffeId => ({
+  ...{ trustDomain, kind: 'runner', organizationId, runnerId },
+})
+
+/** Where runners reach the platform: on the host of the console, at their own port, which no reverse proxy may end. */
+export function runnersAddress({ publicUrl, runnerApiPort }: Pick<Config, 'publicUrl' | 'runnerApiPort'>): string {
+  return `https://${new URL(publicUrl).hostname}:${runnerApiPort}`
 }
 
 /** What to type in a checkout of this repository where the runner shall stand. */

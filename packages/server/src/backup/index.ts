@@ -1,0 +1,13 @@
+/** The door of the room: backups are made, stored, verified and restored by `services` and the command line alone. */
+export { archiveName, parseArchiveName } from './archive-name.ts'
+export { BackupError, type BackupErrorCode } from './backup-error.ts'
+export { type BackupProgress, type DumpOptions, dumpArchive, type HomeFile } from './dump.ts'
+export { folderTarget } from './folder-target.ts'
+export { type RestoreOptions, type RestoreProgress, type RestoreTarget, restoreArchive } from './restore.ts'
+export { expiredArchives, type RetentionRule } from './retention.ts'
+export type { S3Options } from './s3-request.ts'
+export { s3Target } from './s3-target.ts'
+export { type BackupHistory, type NextBackup, nextBackup, requireSchedule, type ScheduleRule } from './schedule.ts'
+export { type BackupTaken, takeBackup } from './take-backup.ts'
+export type { BackupTarget, StoredArchive } from './targets.ts'
+export { type VerifiedArchive, verifyArchive } from './verify.ts'

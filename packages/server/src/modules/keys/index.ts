@@ -1,0 +1,3 @@
+export { keyTasks } from './jobs.ts'
+export { keyOperations } from './operations.ts'
+export { startKeySweep, sweepKeys } from './sweep.ts'

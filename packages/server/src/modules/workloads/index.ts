@@ -1,0 +1,1 @@
+export { serviceOperations } from './operations.ts'
