@@ -1,24 +1,20 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 
-/**
- * Where the control plane is. Its keys and the enrolment token travel there, so whoever listened or answered in between
- * on a plain connection could sign plans of his own (NET-2).
- */
+/** Where the control plane takes its runners: the port for mutual TLS (SVC-4), also on this machine. */
 export const ControlPlaneUrl = z
-  .url({ protocol: /^https?$/ })
+  .url({ protocol: /^https$/, error: 'use https://HOST:4443, the address for runners; they speak mutual TLS alone' })
   .max(500)
-  .refine((url) => /^https:|^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(:|\/|$)/.test(url), {
-    message: 'use https://; plain http:// is for this machine alone (127.0.0.1, [::1], localhost)',
-  })
 
 /** What the operator can set. This file alone reads the environment. */
 const Environment = z.object({
   REDOUBT_RUNNER_HOME: z.string().min(1).default('.redoubt-runner'),
   REDOUBT_RUNNER_HOST: z.string().min(1).default('127.0.0.1'),
   REDOUBT_RUNNER_PORT: z.coerce.number().int().min(0).max(65_535).default(5678),
-  /** Where the control plane pushes plans to, when it is not `http://HOST:PORT`. */
-  REDOUBT_RUNNER_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Where the control plane pushes plans to, when it is not `https://HOST:PORT`. */
+  REDOUBT_RUNNER_URL: z
+    .url({ protocol: /^https$/, error: 'use https://HOST:PORT; plans are taken over mutual TLS alone' })
+    .optional(),
   /** Overrides the address that was written down at the enrolment, when the control plane has moved. */
   REDOUBT_RUNNER_CONTROL_PLANE: ControlPlaneUrl.optional(),
   REDOUBT_RUNNER_LOG: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

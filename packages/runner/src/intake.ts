@@ -1,7 +1,8 @@
 import { Plan, PlanDelivery } from '@redoubt/contract'
 import { readKeyId, TrustError, verifyPlan } from '@redoubt/trust'
 import type { z } from 'zod'
-import { type ControlPlane, ControlPlaneUnavailable } from './control-plane.ts'
+import { ControlPlaneRefused, ControlPlaneUnavailable } from './channel/exchange.ts'
+import type { ControlPlane } from './control-plane.ts'
 import type { Identity } from './home/home.ts'
 import { type Journal, PlanRefusal } from './home/journal.ts'
 
@@ -34,7 +35,7 @@ export const takePlan = async (body: unknown, { identity, controlPlane, journal,
   if (!delivery.success) throw new DeliveryRefused(400, 'bad_request', 'the body must be {"token": …, "plan": …}')
   const { token } = delivery.data
   try {
-    const keys = await controlPlane.planKeys(readKeyId(token), now())
+    const keys = await controlPlane.planKeys(readKeyId(token))
     const { runnerId, organizationId, issuer } = identity
     const verified = verifyPlan(token, delivery.data.plan, { issuer, organizationId, runnerId, now: now(), keys })
     const parsed = Plan.safeParse(delivery.data.plan)
@@ -56,7 +57,7 @@ export const takePlan = async (body: unknown, { identity, controlPlane, journal,
     }
     if (error instanceof PlanRefusal) throw new DeliveryRefused(409, error.code, error.message)
     // Fail closed: without the keys nothing can be verified, and what is not verified does not run.
-    if (error instanceof ControlPlaneUnavailable) {
+    if (error instanceof ControlPlaneUnavailable || error instanceof ControlPlaneRefused) {
       throw new DeliveryRefused(503, 'keys_unavailable', 'the plan keys of the control plane could not be fetched')
     }
     throw error

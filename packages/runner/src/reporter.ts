@@ -1,9 +1,10 @@
 import type { RunReport } from '@redoubt/contract'
 import type { Logger } from 'pino'
-import { ControlPlaneRefused } from './control-plane.ts'
+import { ControlPlaneRefused } from './channel/exchange.ts'
 import type { Journal } from './home/journal.ts'
 
 const BACKOFF_MAX_MS = 60_000
+const JOURNAL_RETRY_MS = 5000
 
 export type ReporterParts = {
   readonly journal: Journal
@@ -34,12 +35,12 @@ export class Reporter {
       return
     }
     clearTimeout(this.#timer)
-    this.#sending = this.#drain().finally(() => {
+    this.#sending = this.#round().finally(() => {
       this.#sending = undefined
       if (this.#again) {
         this.#again = false
         this.wake()
-      } else this.#schedule()
+      }
     })
   }
 
@@ -50,11 +51,27 @@ export class Reporter {
     await this.#sending
   }
 
-  #schedule(): void {
-    const due = this.#stopped ? undefined : this.#parts.journal.nextDue()
-    if (due === undefined) return
-    const wait = Math.max(1, due.getTime() - this.#parts.now().getTime())
-    this.#timer = setTimeout(() => this.wake(), Math.min(wait, BACKOFF_MAX_MS))
+  /**
+   * A journal that cannot be read or written, on a full or failing disk, must not end the runner in the middle of a step:
+   * the reports stay where they are, and the next round tries again. One that was delivered and could not be taken out
+   * goes out twice, which the control plane bears.
+   */
+  async #round(): Promise<void> {
+    const { journal, log, now } = this.#parts
+    try {
+      await this.#drain()
+      const due = journal.nextDue()
+      if (due !== undefined) this.#wakeIn(Math.max(1, due.getTime() - now().getTime()))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown'
+      log.error({ reason, retryInMs: JOURNAL_RETRY_MS }, 'the journal does not work: free its disk, or look after it')
+      this.#wakeIn(JOURNAL_RETRY_MS)
+    }
+  }
+
+  #wakeIn(ms: number): void {
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => this.wake(), Math.min(ms, BACKOFF_MAX_MS))
     this.#timer.unref()
   }
 
@@ -66,7 +83,6 @@ export class Reporter {
       const { runId, sequence } = pending.report
       try {
         await deliver(pending.report)
-        journal.removeReport(pending.id)
       } catch (error) {
         const reason = error instanceof Error ? error.message : 'unknown'
         if (error instanceof ControlPlaneRefused) {
@@ -78,7 +94,9 @@ export class Reporter {
         const wait = Math.min(BACKOFF_MAX_MS, backoffMs * 2 ** Math.min(pending.attempts, 16))
         log.warn({ runId, sequence, reason, retryInMs: wait }, 'a report could not be delivered yet')
         journal.postponeReport(pending.id, new Date(now().getTime() + wait))
+        continue
       }
+      journal.removeReport(pending.id)
     }
   }
 }

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Plan } from '@redoubt/contract'
-import type { SigningKey } from '@redoubt/trust'
+import type { CertificateHolder, Timers } from '@redoubt/trust'
 import { type Logger, pino } from 'pino'
+import { type ChannelCredentials, openCredentials } from './channel/credentials.ts'
+import { awaitEnrolment } from './channel/enrolment.ts'
 import { StartRefused } from './config.ts'
-import { ControlPlane, ControlPlaneRefused } from './control-plane.ts'
+import { ControlPlane } from './control-plane.ts'
 import { type Resolve, resolveBySystem } from './egress/guarded-request.ts'
-import { type Enrolment, Home, type Identity } from './home/home.ts'
+import { Home, type Identity } from './home/home.ts'
 import { Journal } from './home/journal.ts'
-import { createServer } from './http-server.ts'
+import { createServer, proveBy } from './http-server.ts'
 import { DeliveryRefused, takePlan } from './intake.ts'
 import { Reporter } from './reporter.ts'
 import { type Clock, executeRun } from './run/execution.ts'
@@ -25,23 +27,24 @@ export type RunnerOptions = {
   readonly log?: Logger
   readonly clock?: Clock
   readonly resolve?: Resolve
+  /** What the renewal of the certificate waits by. */
+  readonly timers?: Timers
   /** First wait before an undelivered report is repeated, in milliseconds. */
   readonly reportBackoffMs?: number
 }
 export type RunningRunner = {
+  /** `https://HOST:PORT`, over mutual TLS. */
   readonly url: string
   /** Takes no more plans, finishes the steps in hand, and gives the home back. Unfinished runs go on at the next start. */
   readonly stop: () => Promise<void>
 }
 
 const systemClock: Clock = { now: () => new Date(), sleep: async (ms) => void (await sleep(ms)) }
-const WATCH_INTERVAL_MS = 500
-const ENROL_RETRY_MS = 2000
 
 /** What exists once the runner knows who it is. */
 type Enrolled = {
   readonly identity: Identity
-  readonly key: SigningKey
+  readonly holder: CertificateHolder
   readonly controlPlane: ControlPlane
   readonly reporter: Reporter
 }
@@ -91,17 +94,22 @@ export const startRunner = async (options: RunnerOptions): Promise<RunningRunner
     return plan
   }
 
-  const begin = (identity: Identity): void => {
-    const key = home.signingKey()
-    const controlPlane = new ControlPlane(options.controlPlane ?? identity.controlPlane)
+  const begin = (identity: Identity, credentials: ChannelCredentials): void => {
+    const controlPlane = new ControlPlane({
+      base: options.controlPlane ?? identity.controlPlane,
+      key: home.signingKey(),
+      ...{ identity, credentials, clock, log },
+      ...(options.timers ? { timers: options.timers } : {}),
+    })
     const reporter = new Reporter({
       journal,
       log,
       now: clock.now,
       backoffMs: options.reportBackoffMs ?? 500,
-      deliver: (report) => controlPlane.report(report, identity, key, clock.now()),
+      deliver: (report) => controlPlane.report(report),
     })
-    enrolled = { identity, key, controlPlane, reporter }
+    enrolled = { identity, holder: credentials.holder, controlPlane, reporter }
+    proveBy(server, credentials.holder)
     journal.prune(clock.now())
     for (const plan of journal.unfinished()) scheduler.add(plan)
     reporter.wake()
@@ -109,15 +117,22 @@ export const startRunner = async (options: RunnerOptions): Promise<RunningRunner
   }
 
   const health = () => ({ runnerId: enrolled?.identity.runnerId ?? null, running: scheduler.running })
-  const server = createServer({ log, take, health })
+  const server = createServer({ log, take, health, holder: () => enrolled?.holder })
   try {
     const identity = home.identity()
-    const key = identity === undefined ? undefined : home.signingKey()
+    // Before the port is open: what is damaged is said instead of half started.
+    const credentials = identity === undefined ? undefined : openCredentials({ home, identity, clock, log })
+    if (identity !== undefined) home.signingKey()
     const listening = await server.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 5678 })
     const url = options.url ?? listening
-    if (identity !== undefined && key !== undefined) begin(identity)
+    if (identity !== undefined && credentials !== undefined) begin(identity, credentials)
     const enrolling =
-      identity === undefined ? enrol({ home, url, log, options, begin, signal: stopping.signal }) : undefined
+      identity === undefined
+        ? awaitEnrolment({
+            ...{ home, url, log, clock, controlPlane: options.controlPlane, signal: stopping.signal },
+            begin: (enrolled) => begin(enrolled, openCredentials({ home, identity: enrolled, clock, log })),
+          })
+        : undefined
     const stop = async () => {
       stopping.abort()
       log.info('stopping: the steps in hand are finished first')
@@ -162,57 +177,4 @@ const asStartRefused = (error: unknown, { host, port }: RunnerOptions): unknown 
     return new StartRefused(`the runner cannot listen on ${host ?? '127.0.0.1'}:${port ?? 5678} (${code})`)
   }
   return error
-}
-
-type Enrolling = {
-  readonly home: Home
-  readonly url: string
-  readonly log: Logger
-  readonly options: RunnerOptions
-  readonly begin: (identity: Identity) => void
-  readonly signal: AbortSignal
-}
-
-/** Watches the home until an enrolment is there and the control plane has taken it. */
-const enrol = async ({ home, url, log, options, begin, signal }: Enrolling): Promise<void> => {
-  const pause = (ms: number) => sleep(ms, undefined, { signal, ref: false }).catch(() => {})
-  let refused: string | undefined
-  let announced = false
-  while (!signal.aborted) {
-    const enrolment = readEnrolment(home, log)
-    if (enrolment === undefined || enrolment.token === refused) {
-      if (!announced)
-        log.info({ home: home.path }, 'not enrolled: waiting for enrolment.json in the home of the runner')
-      announced = true
-      await pause(WATCH_INTERVAL_MS)
-      continue
-    }
-    const controlPlane = new ControlPlane(options.controlPlane ?? enrolment.controlPlane)
-    try {
-      // The key is on disk before anybody hears of it; a runner that dies here keeps it.
-      const identity = await controlPlane.enrol(enrolment, home.signingKey(), url)
-      home.saveIdentity(identity)
-      begin(identity)
-      return
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : ''
-      if (error instanceof ControlPlaneRefused) {
-        refused = enrolment.token
-        log.error({ reason }, 'the enrolment token was refused; make a new one and put it into enrolment.json')
-      } else log.warn({ reason }, 'the enrolment did not succeed yet')
-      await pause(error instanceof ControlPlaneRefused ? WATCH_INTERVAL_MS : ENROL_RETRY_MS)
-    } finally {
-      await controlPlane.close()
-    }
-  }
-}
-
-/** A file that is only half there (somebody is just writing it) is looked at again. */
-const readEnrolment = (home: Home, log: Logger): Enrolment | undefined => {
-  try {
-    return home.enrolment()
-  } catch (error) {
-    log.warn({ reason: error instanceof Error ? error.message : '' }, 'the enrolment cannot be read yet')
-    return undefined
-  }
 }

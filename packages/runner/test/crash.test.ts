@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { step } from './fake-control-plane.ts'
+import { step } from './fake-target.ts'
 import { RunnerFixture } from './runner-fixture.ts'
 import { RunnerProcess } from './runner-process.ts'
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Plan } from '@redoubt/contract'
 import { generateSigningKey, Keyring, signAccessToken } from '@redoubt/trust'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { step } from './fake-control-plane.ts'
+import { step } from './fake-target.ts'
 import { RunnerFixture } from './runner-fixture.ts'
 
 describe('the runner takes no plan but one that its control plane signed for it, now, once', () => {
@@ -144,27 +144,27 @@ describe('the runner takes no plan but one that its control plane signed for it,
 
   it('answers anything else with problem details', async () => {
     const post = (body: string, type = 'application/json') =>
-      fetch(`${url}/v1/plans`, { method: 'POST', headers: { 'content-type': type }, body })
+      controlPlane.ask(`${url}/v1/plans`, { method: 'POST', headers: { 'content-type': type }, body })
     for (const [response, status] of [
       [await post('{'), 400],
       [await post('{"token":1}'), 400],
       [await post('x', 'text/plain'), 415],
       [await post(JSON.stringify({ token: 'x', plan: 'y'.repeat(600_000) })), 413],
-      [await fetch(`${url}/`), 404],
-      [await fetch(`${url}/v1/plans`), 404],
+      [await controlPlane.ask(`${url}/`), 404],
+      [await controlPlane.ask(`${url}/v1/plans`), 404],
     ] as const) {
       expect(response.status).toBe(status)
-      expect(response.headers.get('content-type')).toContain('application/problem+json')
-      expect(await response.json()).toMatchObject({ status, requestId: expect.any(String) })
+      expect(response.type).toContain('application/problem+json')
+      expect(response.json).toMatchObject({ status, requestId: expect.any(String) })
     }
   })
 
   it('asks for an unknown key once, not once per forged token', async () => {
     await controlPlane.push(url, plan())
-    const before = controlPlane.jwksRequests
+    const before = controlPlane.trustRequests
     const stranger = generateSigningKey('ES256')
     for (let i = 0; i < 10; i++) await controlPlane.push(url, plan(), controlPlane.sign(plan(), { key: stranger }))
-    expect(controlPlane.jwksRequests - before).toBeLessThanOrEqual(1)
+    expect(controlPlane.trustRequests - before).toBeLessThanOrEqual(1)
   })
 })
 
@@ -185,9 +185,9 @@ describe('the keys of the control plane', () => {
   }
 
   it('refuses every plan while they cannot be fetched', async () => {
-    controlPlane.jwksStatus = 500
+    controlPlane.trustStatus = 500
     expect(await push()).toMatchObject({ status: 503, body: { code: 'keys_unavailable' } })
-    controlPlane.jwksStatus = 200
+    controlPlane.trustStatus = 200
     expect(await push()).toMatchObject({ status: 202 })
   })
 

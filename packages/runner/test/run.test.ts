@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Approval, approvalStatement, type CaseId, type Plan, type UserId } from '@redoubt/contract'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Journal } from '../src/home/journal.ts'
-import { step } from './fake-control-plane.ts'
+import { step } from './fake-target.ts'
 import { RunnerFixture } from './runner-fixture.ts'
 
 const fill = (expression: string) => `$\{{ ${expression} }}`

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { type RunnerOptions, type RunningRunner, startRunner } from '../src/index.ts'
-import { FakeControlPlane, FakeTarget } from './fake-control-plane.ts'
+import { FakeControlPlane } from './fake-control-plane.ts'
+import { FakeTarget } from './fake-target.ts'
 
 /** An enrolled runner in this process, a control plane and a target; `close` takes all of it down. */
 export class RunnerFixture {
@@ -29,7 +30,7 @@ export class RunnerFixture {
       reportBackoffMs: 10,
       ...options,
     })
-    await enrolled(this.runner.url)
+    await this.enrolled(this.runner.url)
     return this.runner.url
   }
 
@@ -39,13 +40,13 @@ export class RunnerFixture {
     await this.controlPlane.stop()
     rmSync(this.home, { recursive: true, force: true })
   }
-}
 
-/** Resolves when the runner at this address says that it is enrolled. */
-export const enrolled = async (url: string): Promise<void> => {
-  for (;;) {
-    const health = (await (await fetch(`${url}/v1/health`)).json()) as { status: string }
-    if (health.status === 'ok') return
-    await new Promise((resolve) => setImmediate(resolve))
+  /** Resolves when the runner at this address says that it is enrolled; before, no handshake with it succeeds. */
+  async enrolled(url: string): Promise<void> {
+    for (;;) {
+      const health = await this.controlPlane.ask(`${url}/v1/health`).catch(() => undefined)
+      if ((health?.json as { status?: string } | undefined)?.status === 'ok') return
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 }

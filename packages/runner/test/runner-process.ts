@@ -13,11 +13,17 @@ export class RunnerProcess {
   readonly #lines: string[] = []
   #arrived: (() => void)[] = []
 
-  constructor(home: string, environment: Readonly<Record<string, string>> = {}, args: readonly string[] = []) {
+  constructor(
+    home: string,
+    environment: Readonly<Record<string, string>> = {},
+    args: readonly string[] = [],
+    input?: string,
+  ) {
     this.child = spawn(process.execPath, [main, ...args], {
       env: { REDOUBT_RUNNER_HOME: home, REDOUBT_RUNNER_PORT: '0', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
+    this.child.stdin?.end(input)
     this.child.stderr?.on('data', (chunk) => {
       this.stderr += chunk
     })

@@ -2,8 +2,9 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { createOpaqueToken, parseEnrolmentToken } from '@redoubt/trust'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { step } from './fake-control-plane.ts'
+import { step } from './fake-target.ts'
 import { RunnerFixture } from './runner-fixture.ts'
 import { RunnerProcess } from './runner-process.ts'
 
@@ -34,10 +35,12 @@ describe('the runner process', () => {
     const mode = (name: string) => statSync(join(fixture.home, name)).mode & 0o777
     expect(mode('runner-key.json')).toBe(0o600)
     expect(mode('identity.json')).toBe(0o600)
+    expect(mode('certificate.json')).toBe(0o600)
     expect(mode('.')).toBe(0o700)
     expect(existsSync(join(fixture.home, 'enrolment.json'))).toBe(false)
     for (const name of readdirSync(fixture.home)) {
-      expect(readFileSync(join(fixture.home, name), 'latin1')).not.toContain(fixture.controlPlane.enrolmentToken)
+      const { token } = parseEnrolmentToken(fixture.controlPlane.enrolmentToken)
+      expect(readFileSync(join(fixture.home, name), 'latin1')).not.toContain(token)
     }
   })
 
@@ -48,7 +51,7 @@ describe('the runner process', () => {
     await runner.line('not enrolled: waiting')
     const url = (await runner.line('runner listening on')).split(' ').at(-1) ?? ''
     const plan = controlPlane.plan([step.transform('a', { x: '1' })])
-    expect(await controlPlane.push(url, plan)).toMatchObject({ status: 503, body: { code: 'not_enrolled' } })
+    await expect(controlPlane.push(url, plan)).rejects.toThrow()
     const enrolment = { controlPlane: controlPlane.url, token: controlPlane.enrolmentToken }
     writeFileSync(join(home, 'enrolment.json'), JSON.stringify(enrolment))
     await runner.ready()
@@ -60,12 +63,36 @@ describe('the runner process', () => {
     rmSync(join(home, 'enrolment.json'))
     await launch({}, ['--enrol', controlPlane.url, controlPlane.enrolmentToken]).ready()
     expect(await refusal(launch({}, ['--enrol', 'nowhere']))).toContain('--enrol CONTROL_PLANE_URL TOKEN')
+    expect(await refusal(launch({}, ['--enrol', 'http://127.0.0.1:1', controlPlane.enrolmentToken]))).toContain(
+      'https://',
+    )
     expect(await refusal(launch({}, ['--help-me']))).toContain('--help-me')
+  })
+
+  it('takes the token from a file or from standard input, and out of the list of processes', async () => {
+    const { controlPlane, home } = fixture
+    const other = await new RunnerFixture().prepare()
+    const file = join(other.home, 'token')
+    writeFileSync(file, `${controlPlane.enrolmentToken}\n`)
+    rmSync(join(home, 'enrolment.json'))
+    expect(await refusal(launch({}, ['--enrol', controlPlane.url, '--token-file', '/nowhere']))).toContain('/nowhere')
+    const runner = launch({}, ['--enrol', controlPlane.url, '--token-file', file])
+    await runner.ready()
+    expect(runner.child.spawnargs.join(' ')).not.toContain(controlPlane.enrolmentToken)
+
+    rmSync(join(other.home, 'enrolment.json'))
+    const args = ['--enrol', other.controlPlane.url, '--token-file', '-']
+    const fed = new RunnerProcess(other.home, {}, args, `${other.controlPlane.enrolmentToken}\n`)
+    processes.push(fed)
+    await fed.ready()
+    await fed.kill('SIGTERM')
+    await other.close()
   })
 
   it('says so when its token is refused, and goes on with a new one', async () => {
     const { controlPlane, home } = fixture
-    const enrolment = { controlPlane: controlPlane.url, token: 'x'.repeat(20) }
+    const pins = controlPlane.enrolmentToken.replace(/^[^~]*/, '')
+    const enrolment = { controlPlane: controlPlane.url, token: createOpaqueToken('run') + pins }
     writeFileSync(join(home, 'enrolment.json'), JSON.stringify(enrolment))
     const runner = launch()
     await runner.line('the enrolment token was refused')
@@ -96,6 +123,10 @@ describe('the runner process', () => {
     chmodSync(key, 0o644)
     expect(await refusal(launch())).toContain('chmod 600')
     chmodSync(key, 0o600)
+    const certificate = join(fixture.home, 'certificate.json')
+    chmodSync(certificate, 0o640)
+    expect(await refusal(launch())).toContain('certificate.json can be read by others')
+    chmodSync(certificate, 0o600)
     writeFileSync(key, '{}')
     expect(await refusal(launch())).toContain("does not hold the runner's key")
     rmSync(key)
@@ -109,7 +140,7 @@ describe('the runner process', () => {
 
   it('refuses configuration that is wrong, and names it', async () => {
     expect(await refusal(launch({ REDOUBT_RUNNER_PORT: 'many' }))).toContain('REDOUBT_RUNNER_PORT')
-    expect(await refusal(launch({ REDOUBT_RUNNER_CONTROL_PLANE: 'http://control.example' }))).toContain('use https://')
+    expect(await refusal(launch({ REDOUBT_RUNNER_CONTROL_PLANE: 'http://127.0.0.1:1' }))).toContain('use https://')
     expect(await refusal(launch({ REDOUBT_RUNNER_CONTROL_PLANE: 'ftp://x' }))).toContain('REDOUBT_RUNNER_CONTROL_PLANE')
   })
 })

@@ -23,7 +23,7 @@ export type ClientOptions = {
 type Arguments<I> = Record<string, never> extends I ? [input?: I] : [input: I]
 type Method<S extends OpSpec> = (...args: Arguments<z.input<S['input']>>) => Promise<z.output<S['output']>>
 type Offered<S extends OpSpec> = S extends { readonly rest: object }
-  ? S['access'] extends { readonly machine: string }
+  ? S extends { readonly channel: string }
     ? never
     : S
   : never
@@ -93,8 +93,8 @@ export function createClient(options: ClientOptions): Client {
   const groups = Object.entries(contract).map(([group, specs]) => [
     group,
     Object.fromEntries(
-      Object.entries<OpSpec>(specs).flatMap(([name, { rest, access }]) =>
-        rest === undefined || 'machine' in access
+      Object.entries<OpSpec>(specs).flatMap(([name, { rest, access, channel }]) =>
+        rest === undefined || channel !== undefined
           ? []
           : [[name, (input: object = {}) => call({ rest, access }, input)]],
       ),

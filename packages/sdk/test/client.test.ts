@@ -61,8 +61,8 @@ describe('the client', () => {
   test('has a method for every operation that REST offers to people, and none else', () => {
     const client = createClient({ url })
     const offered = Object.entries(contract).flatMap(([group, specs]) =>
-      Object.entries<OpSpec>(specs).flatMap(([name, { rest, access }]) =>
-        rest && !('machine' in access) ? [`${group}.${name}`] : [],
+      Object.entries<OpSpec>(specs).flatMap(([name, { rest, channel }]) =>
+        rest && channel === undefined ? [`${group}.${name}`] : [],
       ),
     )
     const methods = Object.entries(client).flatMap(([group, value]) =>
