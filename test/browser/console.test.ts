@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { KeeperError } from '../../packages/server/src/keeper/keeper-error.ts'
 import { issueSetUpLink } from '../../packages/server/src/modules/identity/index.ts'
 import { openCase, sourceOf } from '../../packages/server/test/cases-fixture.ts'
 import { type BrowserFixture, startBrowserFixture } from './platform-fixture.ts'
@@ -23,6 +24,7 @@ beforeAll(async () => {
   )
   await f.t.runWorkerJobs()
   await f.runner(team.admin)
+  await f.t.call(team.admin, 'secrets.set', { path: 'smtp/password', value: 'x', expectedVersion: 0 })
 })
 afterAll(() => f?.stop())
 
@@ -72,6 +74,13 @@ describe('every page', () => {
       ['Audit', '/audit'],
       ['Audit', `/audit?event=${event?.id}`],
       ['Your sessions', '/sessions'],
+      ['Keys', '/keys'],
+      ['Keys', '/keys?rotate=access'],
+      ['Secrets', '/secrets'],
+      ['Secrets', '/secrets?do=set'],
+      ['Secrets', '/secrets?do=remove&path=smtp/password'],
+      ['Services', '/services'],
+      ['Services', `/services?deny=${encodeURIComponent('spiffe://redoubt.internal/service/worker')}`],
     ] as const
   }
 
@@ -129,6 +138,115 @@ describe('every page', () => {
         texts.push(((await page.locator('main').textContent()) ?? '').replace(slug, '…'))
       }
       expect(texts[0]).toBe(texts[1])
+    })
+  })
+})
+
+describe('the installation', () => {
+  const railOf = (page: WatchedPage['page']) => page.getByRole('navigation', { name: 'Main' })
+
+  test('is shown to nobody but its operator’s admins, and asks nothing that would be refused', async () => {
+    const elsewhere = await f.t.organization(team.organization.id)
+    const theirs = await f.t.member(elsewhere)
+    for (const [person, base] of [
+      [theirs, `/o/${elsewhere.slug}`],
+      [team.moderator, home()],
+    ] as const)
+      await using(f.as(person), async (page) => {
+        for (const path of ['keys', 'secrets', 'services']) {
+          await page.goto(`${base}/${path}`)
+          await page.getByRole('heading', { name: 'This belongs to the installation' }).waitFor()
+          expect(await seriousFindings(page), path).toEqual([])
+        }
+        expect(await railOf(page).getByRole('link', { name: 'Keys' }).count()).toBe(0)
+      })
+    expect((await f.t.call(theirs, 'audit.list', { action: 'access.denied' })).items).toEqual([])
+  })
+
+  test('turns a key by keyboard, says before what happens, and shows the coming version by itself', async () => {
+    await using(f.as(team.admin), async (page) => {
+      await page.goto(`${home()}/keys`)
+      const button = page.getByRole('button', { name: 'Rotate Execution plans' })
+      await button.focus()
+      await page.keyboard.press('Enter')
+      const dialog = page.getByRole('dialog', { name: 'Rotate: Execution plans?' })
+      await dialog.getByText('Plans of the old one stay good').waitFor()
+      await dialog.getByRole('button', { name: 'Rotate now' }).focus()
+      await page.keyboard.press('Enter')
+      await dialog.waitFor({ state: 'detached' })
+      await page.getByRole('img', { name: /Execution plans: version 2 pending, version 1 active/ }).waitFor()
+      await expect.poll(() => page.evaluate('document.activeElement.ariaLabel')).toBe('Rotate Execution plans')
+    })
+  })
+
+  test('takes a secret in and never gives it back, neither on the page nor in an answer', async () => {
+    const value = 'correct-horse-9431'
+    await using(f.as(team.admin), async (page) => {
+      const answers: Promise<string>[] = []
+      page.on('response', (response) => {
+        if (response.url().includes('/trpc/')) answers.push(response.text().catch(() => ''))
+      })
+      await page.goto(`${home()}/secrets`)
+      await page.getByRole('button', { name: 'Set a secret' }).first().click()
+      const dialog = page.getByRole('dialog', { name: 'Set a secret' })
+      await dialog.getByLabel('Path').fill('UPPER case')
+      await dialog.getByLabel('Value').fill(value)
+      expect(await dialog.getByLabel('Value').getAttribute('type')).toBe('password')
+      await page.keyboard.press('Enter')
+      await dialog.getByText('must be lower-case words').waitFor()
+      expect(await dialog.textContent()).not.toContain(value)
+      await dialog.getByLabel('Path').fill('siem/forwarder')
+      await page.keyboard.press('Enter')
+      await dialog.waitFor({ state: 'detached' })
+      await page.getByRole('cell', { name: 'siem/forwarder', exact: true }).waitFor()
+      expect(await page.content()).not.toContain(value)
+
+      await page.getByRole('button', { name: 'More about siem/forwarder' }).click()
+      await page.getByRole('menuitem', { name: 'Replace' }).click()
+      const replace = page.getByRole('dialog', { name: 'Replace siem/forwarder' })
+      expect(await replace.getByLabel('Value').inputValue()).toBe('')
+      await page.keyboard.press('Escape')
+      expect((await Promise.all(answers)).join('\n')).not.toContain(value)
+
+      await page.getByRole('button', { name: 'More about siem/forwarder' }).click()
+      await page.getByRole('menuitem', { name: 'Remove' }).click()
+      const remove = page.getByRole('dialog', { name: 'Remove siem/forwarder?' })
+      expect(await remove.getByRole('button', { name: 'Remove' }).isDisabled()).toBe(true)
+      await remove.getByLabel(/to confirm/).fill('siem/forwarder')
+      await page.keyboard.press('Enter')
+      await remove.waitFor({ state: 'detached' })
+      await page.getByRole('cell', { name: 'siem/forwarder', exact: true }).waitFor({ state: 'detached' })
+    })
+  })
+
+  test('denies a service with a reason, and admits it again', async () => {
+    await using(f.as(team.admin), async (page) => {
+      await page.goto(`${home()}/services`)
+      await page.getByRole('button', { name: 'Deny misp-processor' }).click()
+      const dialog = page.getByRole('dialog', { name: 'Deny misp-processor?' })
+      await dialog.getByLabel('Why').fill('Not in use here')
+      await page.keyboard.press('Enter')
+      await dialog.waitFor({ state: 'detached' })
+      await page.getByRole('table', { name: 'Deny-list' }).getByText('Not in use here').waitFor()
+      await page.getByRole('button', { name: 'Admit misp-processor' }).click()
+      await page.getByText('Nobody is denied').waitFor()
+    })
+  })
+
+  test('says what failed where the keeper is away, and still shows what signs', async () => {
+    const { keeper } = f.t
+    const handle = keeper.handle
+    await using(f.as(team.admin), async (page) => {
+      Object.assign(keeper, { handle: () => Promise.reject(new KeeperError('store_unavailable', 'Vault is away.')) })
+      try {
+        await page.goto(`${home()}/keys`)
+        await page.getByText('The keeper does not answer.').first().waitFor({ timeout: 30_000 })
+        await page.getByRole('list', { name: 'States of a signing key' }).waitFor()
+        await page.getByText('Vault is away.').first().waitFor()
+        expect(await seriousFindings(page)).toEqual([])
+      } finally {
+        Object.assign(keeper, { handle })
+      }
     })
   })
 })

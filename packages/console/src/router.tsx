@@ -9,8 +9,11 @@ import {
   createSearch,
   inboxSearch,
   inviteSearch,
+  keysSearch,
   playbooksSearch,
   runsSearch,
+  secretsSearch,
+  servicesSearch,
   signInSearch,
   tokenSearch,
 } from './search-params.ts'
@@ -159,6 +162,24 @@ const sessions = createRoute({
   path: '/sessions',
   component: lazyRouteComponent(() => import('./pages/sessions/sessions.tsx'), 'SessionsPage'),
 })
+const keys = createRoute({
+  getParentRoute: () => organization,
+  path: '/keys',
+  validateSearch: keysSearch,
+  component: lazyRouteComponent(() => import('./pages/keys/keys.tsx'), 'KeysPage'),
+})
+const secrets = createRoute({
+  getParentRoute: () => organization,
+  path: '/secrets',
+  validateSearch: secretsSearch,
+  component: lazyRouteComponent(() => import('./pages/secrets/secrets.tsx'), 'SecretsPage'),
+})
+const services = createRoute({
+  getParentRoute: () => organization,
+  path: '/services',
+  validateSearch: servicesSearch,
+  component: lazyRouteComponent(() => import('./pages/services/services.tsx'), 'ServicesPage'),
+})
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -182,6 +203,9 @@ export const router = createRouter({
       clients,
       audit,
       sessions,
+      keys,
+      secrets,
+      services,
     ]),
   ]),
   defaultPreload: 'intent',

@@ -1,5 +1,5 @@
-import type { AlertState, Phase, RunState, Severity } from '@redoubt/contract'
-import { alertStateWords, keysOf, phases, runStateWords, severities } from './components/words.ts'
+import type { AlertState, Phase, RotatableKey, RunState, Severity } from '@redoubt/contract'
+import { alertStateWords, keysOf, keyWords, phases, runStateWords, severities } from './components/words.ts'
 
 /*
  * What a URL may say about a page. An address can be typed by anybody, so whatever is not understood is left out.
@@ -66,6 +66,18 @@ export const auditSearch = (raw: Raw) =>
 export const playbooksSearch = (raw: Raw) => present({ archived: raw['archived'] === true ? true : undefined })
 export const inviteSearch = (raw: Raw) => present({ do: oneOf(raw['do'], ['invite']) })
 export const createSearch = (raw: Raw) => present({ do: oneOf(raw['do'], ['create']) })
+export const keysSearch = (raw: Raw) => present({ rotate: oneOf<RotatableKey>(raw['rotate'], keysOf(keyWords)) })
+export const secretsSearch = (raw: Raw) =>
+  present({
+    do: oneOf(raw['do'], ['set', 'remove']),
+    /** Of the secret to replace or to remove. */
+    path: text(raw['path'], 200),
+  })
+export const servicesSearch = (raw: Raw) =>
+  present({
+    /** A SPIFFE id or a serial. */
+    deny: text(raw['deny'], 2048),
+  })
 export const tokenSearch = (raw: Raw) => present({ token: text(raw['token'], 200) })
 /** Only a path of this console may be returned to after sign-in; anything else would be an open redirect. */
 export const signInSearch = (raw: Raw) => {

@@ -1,7 +1,7 @@
 import type { OrganizationId } from '@redoubt/contract'
 import { createContext, useContext, useEffect, useEffectEvent, useState } from 'react'
 
-export const topics = ['alerts', 'cases', 'runs', 'audit', 'sources', 'members', 'sessions'] as const
+export const topics = ['alerts', 'cases', 'runs', 'audit', 'sources', 'members', 'sessions', 'keys'] as const
 export type Topic = (typeof topics)[number]
 
 /**

@@ -53,6 +53,7 @@ function FollowTopics() {
     refresh(trpc.members.pathFilter(), trpc.organizations.pathFilter())
     void personApi.queries.invalidateQueries(personApi.trpc.auth.me.queryFilter())
   })
+  useTopic('keys', () => refresh(trpc.keys.pathFilter(), trpc.secrets.pathFilter(), trpc.services.pathFilter()))
   useTopic('sessions', () => {
     void personApi.queries.invalidateQueries(personApi.trpc.pathFilter())
   })

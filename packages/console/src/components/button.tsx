@@ -7,7 +7,7 @@ import {
 } from 'react-aria-components'
 import { Icon, type IconName } from './icon.tsx'
 
-type Tone = 'primary' | 'plain' | 'ghost' | 'danger'
+type Tone = 'primary' | 'plain' | 'ghost' | 'ghost-danger' | 'danger'
 
 const shape =
   'inline-flex items-center justify-center gap-2 rounded-md text-sm font-medium whitespace-nowrap select-none transition-colors duration-100 disabled:opacity-50 data-[disabled]:opacity-50'
@@ -16,6 +16,7 @@ const tones: Record<Tone, string> = {
   primary: 'bg-accent text-on-accent hover:bg-accent-hover',
   plain: 'bg-surface text-ink shadow-raised hover:bg-hover',
   ghost: 'text-quiet hover:bg-hover hover:text-ink',
+  'ghost-danger': 'text-danger hover:bg-danger-soft',
   danger: 'bg-surface text-danger shadow-raised hover:bg-danger-soft',
 }
 

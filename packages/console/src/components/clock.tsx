@@ -50,6 +50,16 @@ export function Ago({ at, suffix = ' ago' }: { at: string; suffix?: string }) {
   )
 }
 
+/** How long until something, or by how much it is late, with the exact moment on hover. */
+export function Until({ at, late = 'late' }: { at: string; late?: string }) {
+  const seconds = (Date.parse(at) - useNow()) / 1000
+  return (
+    <time dateTime={at} title={fullTime(at)} className={`whitespace-nowrap ${seconds < 0 ? 'text-danger' : ''}`}>
+      {seconds < 0 ? `${spanOf(-seconds)} ${late}` : `in ${spanOf(seconds)}`}
+    </time>
+  )
+}
+
 export function Moment({ at }: { at: string }) {
   return (
     <time dateTime={at} title={fullTime(at)} className="whitespace-nowrap">

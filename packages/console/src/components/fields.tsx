@@ -30,7 +30,8 @@ type FieldProps = Omit<TextFieldProps, 'className' | 'style' | 'children'> & {
 export function TextField({ label, hint, error, placeholder, rows, mono, hideLabel, ...rest }: FieldProps) {
   const look = mono ? 'font-mono text-sm' : ''
   return (
-    <AriaTextField {...rest} isInvalid={error !== undefined} className="flex flex-col gap-1">
+    // Shown to people and not to the browser: its own validation would not let a form with a server’s error be sent again.
+    <AriaTextField {...rest} validationBehavior="aria" isInvalid={error !== undefined} className="flex flex-col gap-1">
       <Label className={hideLabel ? 'sr-only' : 'text-sm font-medium'}>{label}</Label>
       {rows ? (
         <AriaTextArea rows={rows} placeholder={placeholder ?? ''} className={`${box} px-2 py-1.5 ${look}`} />

@@ -36,6 +36,16 @@ const inMembers = (label: string, icon: IconName): Destination => ({
   go: (navigate, slug) => void navigate({ to: '/o/$slug/members', params: { slug } }),
 })
 
+const inInstallation = (
+  label: string,
+  icon: IconName,
+  to: '/o/$slug/keys' | '/o/$slug/secrets' | '/o/$slug/services',
+) => ({
+  label,
+  icon,
+  go: (navigate: ReturnType<typeof useNavigate>, slug: string) => void navigate({ to, params: { slug } }),
+})
+
 /**
  * Where each operation of the contract is done. Reading needs no command of its own (null): the places show it. An
  * operation that joins the contract does not compile here until it has its place.
@@ -147,6 +157,21 @@ export const destinations: Record<OperationName, Destination | null> = {
   'audit.checkpoint': null,
   'audit.inclusion': null,
   'audit.consistency': null,
+  'keys.status': null,
+  'keys.signing': null,
+  'keys.dataKeys': null,
+  'keys.usage': null,
+  'keys.rotate': inInstallation('Rotate a key', 'key', '/o/$slug/keys'),
+  'secrets.list': null,
+  'secrets.set': {
+    label: 'Set a secret',
+    icon: 'lock',
+    go: (navigate, slug) => void navigate({ to: '/o/$slug/secrets', params: { slug }, search: { do: 'set' } }),
+  },
+  'secrets.remove': inInstallation('Remove a secret', 'lock', '/o/$slug/secrets'),
+  'services.list': null,
+  'services.deny': inInstallation('Deny a service', 'services', '/o/$slug/services'),
+  'services.admit': inInstallation('Admit a service again', 'services', '/o/$slug/services'),
 }
 
 export const isKnown = (name: string): name is OperationName => name in destinations

@@ -15,6 +15,9 @@ export type Place = {
     | '/o/$slug/clients'
     | '/o/$slug/audit'
     | '/o/$slug/sessions'
+    | '/o/$slug/keys'
+    | '/o/$slug/secrets'
+    | '/o/$slug/services'
   readonly icon: IconName
   readonly permission: Permission | null
 }
@@ -45,6 +48,14 @@ export const placeGroups: readonly { readonly heading: string | null; readonly p
     places: [
       { label: 'Audit', to: '/o/$slug/audit', icon: 'audit', permission: 'audit:read' },
       { label: 'Sessions', to: '/o/$slug/sessions', icon: 'session', permission: null },
+    ],
+  },
+  {
+    heading: 'Installation',
+    places: [
+      { label: 'Keys', to: '/o/$slug/keys', icon: 'key', permission: 'installation:read' },
+      { label: 'Secrets', to: '/o/$slug/secrets', icon: 'lock', permission: 'installation:read' },
+      { label: 'Services', to: '/o/$slug/services', icon: 'services', permission: 'installation:read' },
     ],
   },
 ]

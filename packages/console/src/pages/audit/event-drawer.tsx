@@ -152,12 +152,19 @@ function ProofView({ claim, result, isPinned }: ProofViewProps) {
         <Step title="The root is signed (Ed25519)">
           <CodeBlock label="Signed checkpoint" text={claim.note.trim()} />
         </Step>
-        <Step title={isPinned ? 'The key is the one this browser knows' : 'The key came with the proof'}>
-          <Hash value={claim.verifier} />
+        <Step title={keyTitle(isPinned, result.handovers)}>
+          <Hash value={result.verifier} />
         </Step>
       </ol>
     </>
   )
+}
+
+function keyTitle(isPinned: boolean, handovers: number): string {
+  if (!isPinned) return 'The key came with the proof'
+  return handovers === 0
+    ? 'The key is the one this browser knows'
+    : `The key follows the one this browser knows, by ${plural(handovers, 'statement')} that the keys before it signed`
 }
 
 function Step({ title, children }: { title: string; children: ReactNode }) {

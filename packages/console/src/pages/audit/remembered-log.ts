@@ -1,8 +1,15 @@
-import { encodeBase64, parseVerifierKey, verifyCheckpoint, verifyConsistency } from '@redoubt/trust/proof'
+import {
+  encodeBase64,
+  parseVerifierKey,
+  verifyCheckpoint,
+  verifyConsistency,
+  verifyLogHead,
+} from '@redoubt/trust/proof'
 import type { Api } from '../../api/client.ts'
 
 /**
- * What this browser has verified of a log: the key it met first (trust on first use) and the longest head it has seen.
+ * What this browser has verified of a log: the key it met first (trust on first use), or the one that this key's signed
+ * successions have led to since, and the longest head it has seen.
  * A platform that rewrote the log would have to answer for the older head, which it cannot change here.
  */
 type Memory = {
@@ -37,10 +44,9 @@ export async function checkLog({ client }: Api): Promise<LogCheck> {
   if (head.note === null) return { state: 'empty' }
   const memory = recall(head.origin)
   try {
-    if (memory && memory.verifier !== head.verifier) {
-      return { state: 'bad', problem: 'The log is signed with another key than the one this browser knows.' }
-    }
-    const checkpoint = await verifyCheckpoint(head.note, await parseVerifierKey(head.verifier), head.origin)
+    const { note, origin } = head
+    const pinned = memory ? { trustedVerifier: memory.verifier } : {}
+    const { checkpoint, verifier } = await verifyLogHead({ ...head, note }, { origin, ...pinned })
     if (memory) {
       if (checkpoint.size < memory.size) {
         return {
@@ -62,7 +68,7 @@ export async function checkLog({ client }: Api): Promise<LogCheck> {
     }
     const since = memory?.since ?? new Date().toISOString()
     const next: Memory = {
-      verifier: head.verifier,
+      verifier,
       size: checkpoint.size,
       root: encodeBase64(checkpoint.root),
       note: head.note,
@@ -75,7 +81,7 @@ export async function checkLog({ client }: Api): Promise<LogCheck> {
       at: head.at,
       grewFrom: memory?.size ?? null,
       since,
-      verifier: head.verifier,
+      verifier,
     }
   } catch (error) {
     if (error instanceof Error && error.name === 'TrustError') return { state: 'bad', problem: `${error.message}.` }

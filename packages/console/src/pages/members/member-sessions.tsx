@@ -25,6 +25,7 @@ export function MemberSessions({ member, onClose }: { member: Member; onClose: (
             <span className="min-w-0 flex-1 truncate">
               {session.kind === 'token' ? 'A program' : browserName(session.userAgent)}
             </span>
+            {session.ip !== null && <span className="font-mono text-xs text-quiet">{session.ip}</span>}
             <span className="text-xs text-quiet">
               seen <Ago at={session.lastSeenAt} />
             </span>

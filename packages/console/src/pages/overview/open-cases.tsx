@@ -2,8 +2,8 @@ import { Link } from '@tanstack/react-router'
 import type { Outputs } from '../../api/router-type.ts'
 import { useWorkplace } from '../../api/session.tsx'
 import { SeverityBadge } from '../../components/badges.tsx'
+import { Card } from '../../components/card.tsx'
 import { phases, phaseWords, severities } from '../../components/words.ts'
-import { Card } from './card.tsx'
 
 /** Open cases by severity and phase: the darker a cell, the more cases stand there. */
 export function OpenCases({ open }: { open: Outputs['cases']['figures']['open'] }) {

@@ -83,7 +83,7 @@ export function RunnersPage() {
                 cell: (runner) =>
                   may('runner:manage') &&
                   !runner.revoked && (
-                    <Button size="small" tone="ghost" className="text-danger" onPress={() => setRevoking(runner)}>
+                    <Button size="small" tone="ghost-danger" onPress={() => setRevoking(runner)}>
                       Revoke
                     </Button>
                   ),

@@ -55,6 +55,11 @@ export function SessionsPage() {
                 ),
               },
               {
+                header: 'Address',
+                className: 'sm:w-40 max-md:hidden',
+                cell: (session) => <span className="font-mono text-xs text-quiet">{session.ip ?? 'unknown'}</span>,
+              },
+              {
                 header: 'Last seen',
                 className: 'sm:w-32',
                 cell: (session) => (

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 
-/** One figure of the overview. */
+/** One figure or state among others. */
 export function Card({
   title,
   aside,
