@@ -26,8 +26,8 @@ export const numbered = (count: number, from = 0): AuditRecord[] =>
     facts: { number: from + at },
   }))
 
-export const seal = ({ kernel, databases }: TestPlatform, organizationId: OrganizationId): Promise<number> =>
-  sealOrganization(kernel, databases.redoubt_worker, organizationId)
+export const seal = ({ parts, databases }: TestPlatform, organizationId: OrganizationId): Promise<number> =>
+  sealOrganization(parts.redoubt_worker.kernel, databases.redoubt_worker, organizationId)
 
 /** How many events the organization's log holds, seen from behind row security. */
 export async function sealedCount(platform: TestPlatform, organizationId: OrganizationId): Promise<number> {

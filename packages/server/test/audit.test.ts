@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sealOrganization, startSequencer } from '../src/modules/audit/index.ts'
 import { type Database, openDatabase } from '../src/platform/database.ts'
-import { serviceRoles } from '../src/platform/installation.ts'
+import { serviceRoles } from '../src/platform/database-roles.ts'
 import { LiveFeed } from '../src/platform/live.ts'
 import { withClient } from '../src/platform/prepare-database.ts'
 import { type Work, work } from '../src/platform/work.ts'
@@ -109,14 +109,15 @@ describe('sealing', () => {
 
   test('several sequencers at once give each place once', async () => {
     const { id, admin } = await newLog()
-    const { kernel, installation } = platform
+    const { secrets } = platform
+    const { kernel } = platform.parts.redoubt_worker
     const workers: Database[] = await Promise.all(
       [0, 1, 2].map(() =>
         openDatabase(
           platform.loginOf('redoubt_worker'),
           'redoubt_worker',
-          installation.rolePasswords.redoubt_worker,
-          installation.contextKeys.redoubt_worker,
+          secrets.rolePasswords.redoubt_worker,
+          secrets.contextKeys.redoubt_worker,
         ),
       ),
     )
@@ -336,7 +337,7 @@ describe('the log is append-only', () => {
 
   function loginOf(role: string) {
     const login = platform.loginOf('redoubt_worker')
-    const { ownerPassword, superuserPassword, rolePasswords } = platform.installation
+    const { ownerPassword, superuserPassword, rolePasswords } = platform.secrets
     const passwords: Record<string, { reveal(): string }> = {
       ...rolePasswords,
       redoubt_owner: ownerPassword,
@@ -349,7 +350,7 @@ describe('the log is append-only', () => {
 async function runSequencer(): Promise<() => Promise<void>> {
   const feed = new LiveFeed(platform.databases.redoubt_worker, platform.kernel.log)
   await feed.start()
-  const stop = await startSequencer(platform.kernel, platform.databases.redoubt_worker, feed)
+  const stop = await startSequencer(platform.parts.redoubt_worker.kernel, platform.databases.redoubt_worker, feed)
   return async () => {
     await stop()
     feed.stop()

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { openInstallation } from '../src/platform/installation.ts'
 import { startPostgres } from '../src/platform/postgres-server.ts'
 import { createOwner, prepareDatabase, withClient } from '../src/platform/prepare-database.ts'
+import { secretsOf } from './keeper-of.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,12 +16,12 @@ declare module 'vitest' {
 /** One real PostgreSQL for the whole run, with a migrated template that each test file clones. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const home = await mkdtemp(join(tmpdir(), 'redoubt-test-'))
-  const { installation } = await openInstallation(home)
-  const server = await startPostgres(home, installation.superuserPassword.reveal())
-  const owner = await createOwner({ host: server.host, port: server.port, database: 'redoubt_template' }, installation)
-  await prepareDatabase(owner, installation)
+  const secrets = await secretsOf(home)
+  const server = await startPostgres(home, secrets.superuserPassword.reveal())
+  const owner = await createOwner({ host: server.host, port: server.port, database: 'redoubt_template' }, secrets)
+  await prepareDatabase(owner, secrets)
   await withClient(
-    { ...owner, database: 'postgres', user: 'postgres', password: installation.superuserPassword.reveal() },
+    { ...owner, database: 'postgres', user: 'postgres', password: secrets.superuserPassword.reveal() },
     async (client) => {
       // Tests measure what is committed, not how a disk survives a power cut; the kill -9 tests start clusters of their own.
       await client.query('alter system set fsync = off')

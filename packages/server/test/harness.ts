@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomUUID, randomUUIDv7 } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,20 +11,25 @@ import { createAccess } from '../src/modules/access/index.ts'
 import { enrichAlerts } from '../src/modules/alerts/index.ts'
 import { startSequencer } from '../src/modules/audit/index.ts'
 import { checkResponse, createCorrelation } from '../src/modules/cases/index.ts'
+import { emailIndexes } from '../src/modules/identity/personal-data.ts'
+import { keyTasks } from '../src/modules/keys/index.ts'
 import type { Clock } from '../src/platform/clock.ts'
 import { configOf, defaultLimits, type Limits } from '../src/platform/config.ts'
-import { type Database, openDatabase } from '../src/platform/database.ts'
+import type { Database } from '../src/platform/database.ts'
+import { type ServiceRole, serviceRoles } from '../src/platform/database-roles.ts'
+import type { Login } from '../src/platform/database-url.ts'
 import { createDispatch, type Operation } from '../src/platform/dispatch.ts'
-import { type Installation, openInstallation, type ServiceRole, serviceRoles } from '../src/platform/installation.ts'
+import { accountEmailOf } from '../src/platform/encrypted-columns.ts'
 import { runJobsOnce } from '../src/platform/jobs.ts'
-import type { Kernel, Stop } from '../src/platform/kernel.ts'
+import type { Stop } from '../src/platform/kernel.ts'
 import { LiveFeed } from '../src/platform/live.ts'
 import { createLog } from '../src/platform/log.ts'
 import { createMetrics } from '../src/platform/metrics.ts'
 import type { Call, Credentials } from '../src/platform/operation.ts'
-import type { Login } from '../src/platform/prepare-database.ts'
+import type { ServiceLogin } from '../src/platform/prepare-database.ts'
 import { withClient } from '../src/platform/prepare-database.ts'
 import { composeGuards, composeOperations } from '../src/services/operations.ts'
+import { equipAll, keeperOf } from './keeper-of.ts'
 
 /** Time that moves when a test says so; it starts at the real time, since PostgreSQL's clock cannot be turned. */
 export class FakeClock implements Clock {
@@ -77,17 +82,9 @@ const openLimits: Limits = {
  */
 export async function startTestPlatform(options: { limits?: Limits | 'default' } = {}) {
   const clusterHome = inject('clusterHome')
-  const { installation } = await openInstallation(clusterHome)
   const host = join(tmpdir(), `redoubt-${createHash('sha256').update(clusterHome).digest('hex').slice(0, 12)}`)
   const database = `test_${randomUUID().replaceAll('-', '')}`
-  const superuser: Login = {
-    host,
-    port: 5432,
-    database,
-    user: 'postgres',
-    password: installation.superuserPassword.reveal(),
-  }
-  await cloneTemplate(superuser)
+  const address = { host, port: 5432, database }
 
   const stops: Stop[] = []
   const home = await mkdtemp(join(tmpdir(), 'redoubt-home-'))
@@ -97,23 +94,23 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
     databaseUrl: undefined,
     host: '127.0.0.1',
     ports: { web: 0, api: 0, ingestion: 0, runner: 0 },
+    runnerApiPort: 0,
     publicUrl: 'http://localhost:3000',
     logLevel: 'silent',
     sessionIdleMs: 12 * 3_600_000,
     sessionAbsoluteMs: 7 * 24 * 3_600_000,
     limits: options.limits === 'default' ? defaultLimits : (options.limits ?? openLimits),
   })
-  const kernel: Kernel = { config, clock, log: createLog(config), metrics: createMetrics(), installation }
-  const databases = {} as Record<ServiceRole, Database>
-  for (const role of serviceRoles) {
-    databases[role] = await openDatabase(
-      superuser,
-      role,
-      installation.rolePasswords[role],
-      installation.contextKeys[role],
-      { connections: 4 },
-    )
-  }
+  const { keeper, secrets } = await keeperOf(home, clusterHome, clock)
+  const superuser: Login = { ...address, user: 'postgres', password: secrets.superuserPassword.reveal() }
+  await cloneTemplate(superuser)
+  const ground = { config, clock, log: createLog(config), metrics: createMetrics(), address }
+  const { parts, stop: unequip } = await equipAll(ground, keeper, 4)
+  const { kernel } = parts.redoubt_api
+  const databases = Object.fromEntries(serviceRoles.map((role) => [role, parts[role].database])) as Record<
+    ServiceRole,
+    Database
+  >
   const admin = new pg.Pool({ ...superuser, max: 2, options: '-c search_path=redoubt -c timezone=UTC' })
   admin.on('error', () => undefined)
   const live = new LiveFeed(databases.redoubt_api, kernel.log)
@@ -146,7 +143,10 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
   return {
     kernel,
     clock,
-    installation: installation as Installation,
+    keeper,
+    secrets,
+    /** Each service's kernel, pool and login. */
+    parts,
     operations,
     guards,
     access,
@@ -155,11 +155,7 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
     databases,
     /** Superuser's pool: for preparing and for looking behind row security, never for what is tested. */
     admin,
-    loginOf: (role: ServiceRole): Login => ({
-      ...superuser,
-      user: role,
-      password: installation.rolePasswords[role].reveal(),
-    }),
+    loginOf: (role: ServiceRole): ServiceLogin => parts[role].login,
     call,
 
     async organization(providerId: OrganizationId | null = null): Promise<TestOrganization> {
@@ -181,17 +177,19 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
       const name = `${role} ${randomUUID().slice(0, 6)}`
       const email = `${randomUUID()}@example.org`
       const token = createOpaqueToken('ses')
-      const { rows } = await admin.query<{ id: UserId }>(
-        'insert into users (email, name, created_at) values ($1, $2, $3) returning id',
-        [email, name, clock.now()],
+      const userId = randomUUIDv7() as UserId
+      const { write } = await emailIndexes(kernel.fields, email)
+      await admin.query(
+        'insert into users (id, email_sealed, email_index, name, created_at) values ($1, $2, $3, $4, $5)',
+        [userId, await kernel.fields.seal(accountEmailOf(userId), email), write, name, clock.now()],
       )
-      const userId = rows[0]?.id as UserId
       await admin.query(
         'insert into memberships (organization_id, user_id, role, created_at) values ($1, $2, $3, $4)',
         [organization.id, userId, role, clock.now()],
       )
       await admin.query(
-        `insert into sessions (user_id, kind, token_hash, created_at, last_seen_at, expires_at) values ($1, 'browser', $2, $3, $3, $4)`,
+        `insert into sessions (id, user_id, kind, token_hash, created_at, last_seen_at, expires_at)
+         values (uuidv7(), $1, 'browser', $2, $3, $3, $4)`,
         [userId, hashToken(token), clock.now(), new Date(clock.now().getTime() + config.sessionAbsoluteMs)],
       )
       return { userId, name, email, role, organizationId: organization.id, token }
@@ -199,19 +197,16 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
 
     /** Runs the worker's jobs that are due by PostgreSQL's clock, until none is left. */
     runWorkerJobs: () =>
-      runJobsOnce(
-        kernel,
-        { ...superuser, user: 'redoubt_worker', password: installation.rolePasswords.redoubt_worker.reveal() },
-        {
-          'alerts.enrich': enrichAlerts(kernel, databases.redoubt_worker, createCorrelation()),
-          'cases.check-response': checkResponse(kernel, databases.redoubt_worker),
-        },
-      ),
+      runJobsOnce(parts.redoubt_worker.kernel, parts.redoubt_worker.login, {
+        'alerts.enrich': enrichAlerts(parts.redoubt_worker.kernel, databases.redoubt_worker, createCorrelation()),
+        'cases.check-response': checkResponse(parts.redoubt_worker.kernel, databases.redoubt_worker),
+        ...keyTasks(parts.redoubt_worker.kernel, databases.redoubt_worker),
+      }),
     /** Starts the audit sequencer over the worker's role; stopped with the platform. */
     async startSequencer(): Promise<void> {
       const feed = new LiveFeed(databases.redoubt_worker, kernel.log)
       await feed.start()
-      const stop = await startSequencer(kernel, databases.redoubt_worker, feed)
+      const stop = await startSequencer(parts.redoubt_worker.kernel, databases.redoubt_worker, feed)
       stops.push(async () => {
         await stop()
         feed.stop()
@@ -223,7 +218,8 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
     async stop(): Promise<void> {
       for (const stop of stops.splice(0).reverse()) await stop()
       live.stop()
-      await Promise.all(serviceRoles.map((role) => databases[role].close()))
+      await unequip()
+      await keeper.close()
       await admin.end()
       await withClient({ ...superuser, database: 'postgres' }, async (client) => {
         // A queue that has answered may still be noting a failure; its connection ends by itself a moment later.

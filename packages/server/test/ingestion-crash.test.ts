@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createOpaqueToken, hashToken } from '@redoubt/trust'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openInstallation } from '../src/platform/installation.ts'
+import type { Login } from '../src/platform/database-url.ts'
 import { type PostgresServer, startPostgres } from '../src/platform/postgres-server.ts'
-import { createOwner, type Login, prepareDatabase, withClient } from '../src/platform/prepare-database.ts'
+import { createOwner, prepareDatabase, withClient } from '../src/platform/prepare-database.ts'
 import { event } from './ingestion-fixture.ts'
+import { secretsOf } from './keeper-of.ts'
 
 const BATCHES = 120
 const EVENTS = 100
@@ -27,10 +28,10 @@ const lost = new Set<number>()
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'redoubt-crash-'))
   await startCluster()
-  const { installation } = await openInstallation(home)
-  const owner = await createOwner({ host: server.host, port: server.port, database: 'redoubt' }, installation)
-  await prepareDatabase(owner, installation)
-  superuser = { ...owner, user: 'postgres', password: installation.superuserPassword.reveal() }
+  const secrets = await secretsOf(home)
+  const owner = await createOwner({ host: server.host, port: server.port, database: 'redoubt' }, secrets)
+  await prepareDatabase(owner, secrets)
+  superuser = { ...owner, user: 'postgres', password: secrets.superuserPassword.reveal() }
   await withClient(superuser, async (client) => {
     await client.query(`insert into redoubt.organizations (name, slug, created_at) values ('crash', 'crash', now())`)
     const { rows } = await client.query(
@@ -79,7 +80,8 @@ test('kill -9 of ingestion and of PostgreSQL in the middle: after the retries ev
     if (more === 20) void killPostgres()
   })
   ingestion.child.kill('SIGKILL')
-  await startCluster()
+  // It is started again by itself.
+  await expect.poll(() => withClient(superuser, async () => true).catch(() => false), { timeout: 60_000 }).toBe(true)
   const second = await stored()
   expect(second.events).toBeGreaterThanOrEqual((BATCHES - unanswered.size) * EVENTS)
 
@@ -165,8 +167,8 @@ async function startIngestionProcess(): Promise<{ child: ChildProcess; url: stri
 }
 
 async function startCluster(): Promise<void> {
-  const { installation } = await openInstallation(home)
-  server = await startPostgres(home, installation.superuserPassword.reveal())
+  const secrets = await secretsOf(home)
+  server = await startPostgres(home, secrets.superuserPassword.reveal())
 }
 
 /** The postmaster without a word; its backends notice and go. */

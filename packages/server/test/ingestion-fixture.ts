@@ -34,7 +34,7 @@ export type StoredAlert = {
 /** The test platform with its ingestion service on a free port. */
 export async function startIngestionFixture(options: { limits?: Limits } = {}) {
   const platform = await startTestPlatform(options)
-  const service = await startIngestion(platform.kernel, platform.databases.redoubt_ingestion)
+  const service = await startIngestion(platform.parts.redoubt_ingestion.kernel, platform.databases.redoubt_ingestion)
   platform.onStop(service.stop)
   let sources = 0
 

@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => t.stop())
 beforeEach(async () => {
   const role = 'redoubt_api'
-  const { rolePasswords, contextKeys } = t.installation
+  const { rolePasswords, contextKeys } = t.secrets
   database = await openDatabase(t.loginOf(role), role, rolePasswords[role], contextKeys[role], { connections: 1 })
 })
 afterEach(() => database.close())

@@ -1,11 +1,23 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { ConnectionOptions } from 'node:tls'
 import type { CaseId, Run, RunId, RunReport } from '@redoubt/contract'
 import { type RunningRunner, startRunner } from '@redoubt/runner'
-import { importSigningKey, type SigningKey, signRunnerToken } from '@redoubt/trust'
+import {
+  CertificateHolder,
+  createCertificateRequest,
+  importSigningKey,
+  internalClientOptions,
+  internalServerOptions,
+  Secret,
+  type SigningKey,
+  type SpiffeId,
+  signRunnerToken,
+} from '@redoubt/trust'
 import { pino } from 'pino'
 import { workflowTasks } from '../src/modules/playbooks/index.ts'
 import { runJobsOnce } from '../src/platform/jobs.ts'
@@ -23,11 +35,18 @@ export async function startResponseFixture() {
   t.onStop(api.stop)
   const target = await startTarget()
   t.onStop(target.stop)
-  const tasks = workflowTasks(t.kernel, t.databases.redoubt_workflow)
+  const tasks = workflowTasks(t.parts.redoubt_workflow.kernel, t.databases.redoubt_workflow)
+  const { trustDomain } = t.kernel.config
+  const apiId = { trustDomain, kind: 'service', name: 'api' } as const
+  const deliverer = t.parts.redoubt_workflow.kernel.certificate
 
   return {
     t,
     api: api.url,
+    runnersUrl: api.runnersUrl,
+    apiId,
+    /** The workflow-processor’s own certificate. */
+    deliverer,
     target,
     tasks,
 
@@ -48,12 +67,12 @@ export async function startResponseFixture() {
     async runner(admin: TestPerson, options: { port?: number } = {}) {
       const { token } = await t.call(admin, 'runners.invite', { name: 'Vienna' })
       const home = mkdtempSync(join(tmpdir(), 'redoubt-runner-'))
-      writeFileSync(join(home, 'enrolment.json'), JSON.stringify({ controlPlane: api.url, token }))
+      writeFileSync(join(home, 'enrolment.json'), JSON.stringify({ controlPlane: api.runnersUrl, token }))
       const clock = { now: () => t.clock.now(), sleep: async () => undefined }
       let running: RunningRunner | undefined
       const start = async (port = options.port ?? 0) => {
         running = await startRunner({ home, port, clock, log: pino({ level: 'silent' }), reportBackoffMs: 10 })
-        await enrolled(running.url)
+        await enrolled(home, running.url, deliverer)
         return running.url
       }
       const stop = async () => {
@@ -68,11 +87,14 @@ export async function startResponseFixture() {
       const { items } = await t.call(admin, 'runners.list', {})
       const id = items.find((each) => each.url === url)?.id as NonNullable<(typeof items)[number]>['id']
       const { default: jwk } = await import(join(home, 'runner-key.json'), { with: { type: 'json' } })
-      return { id, url, home, start, stop, key: importSigningKey(jwk), organizationId: admin.organizationId }
+      const { organizationId } = admin
+      const spiffeId: SpiffeId = { trustDomain, kind: 'runner', organizationId, runnerId: id }
+      const holder = holderOf(home, spiffeId, t.clock)
+      return { id, url, home, start, stop, key: importSigningKey(jwk), organizationId, spiffeId, holder }
     },
 
     /** Runs the queue's jobs of the workflow-processor that are due. */
-    work: () => runJobsOnce(t.kernel, t.loginOf('redoubt_workflow'), tasks),
+    work: () => runJobsOnce(t.parts.redoubt_workflow.kernel, t.loginOf('redoubt_workflow'), tasks),
 
     /** One attempt of a job by hand, as the queue would make it. */
     push: (run: { id: RunId }, of: TestPerson, attempt = { last: false }) =>
@@ -94,8 +116,12 @@ export async function startResponseFixture() {
       }
     },
 
-    /** A report as the holder of this key would send it. */
-    async report(as: { id: string; organizationId: string; key: SigningKey }, report: RunReport, over: object = {}) {
+    /** A report as the holder of this key would send it, over a connection with this certificate. */
+    async report(
+      as: { id: string; organizationId: string; key: SigningKey; holder: CertificateHolder },
+      report: RunReport,
+      over: object = {},
+    ) {
       const body = Buffer.from(JSON.stringify({ ...report, ...over }))
       const token = signRunnerToken(
         {
@@ -107,26 +133,64 @@ export async function startResponseFixture() {
         },
         as.key,
       )
-      return post(`${api.url}/api/v1/runner/reports`, body, { authorization: `Runner ${token}` })
+      const tls = internalClientOptions(as.holder, apiId)
+      return send(`${api.runnersUrl}/api/v1/runner/reports`, tls, {
+        body,
+        headers: { authorization: `Runner ${token}` },
+      })
     },
 
-    enrol: (body: object) => post(`${api.url}/api/v1/runner/enroll`, Buffer.from(JSON.stringify(body)), {}),
+    /** An enrolment by somebody without a certificate. */
+    enrol(body: object) {
+      const { requestPem: certificateRequest } = createCertificateRequest()
+      const sent = Buffer.from(JSON.stringify({ certificateRequest, ...body }))
+      return send(`${api.runnersUrl}/api/v1/runner/enroll`, this.stranger, { body: sent })
+    },
+
+    /** Believes the api, and shows no certificate. */
+    get stranger(): ConnectionOptions {
+      const { key: _key, cert: _cert, ...options } = internalClientOptions(deliverer, apiId)
+      return options
+    },
   }
 }
 
-async function post(url: string, body: Buffer, headers: Record<string, string>) {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: new Uint8Array(body),
-  })
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+/** What the runner keeps in its home, as the one would use it who has taken the home. */
+export function holderOf(home: string, spiffeId: SpiffeId, clock: { now(): Date }): CertificateHolder {
+  const kept = JSON.parse(readFileSync(join(home, 'certificate.json'), 'utf8'))
+  const holder = new CertificateHolder({ spiffeId, rootsPem: kept.rootsPem, clock, denied: () => false })
+  holder.replace({ ...kept, privateKeyPem: new Secret(kept.privateKeyPem) })
+  return holder
 }
 
-async function enrolled(url: string): Promise<void> {
+type Sent = { readonly method?: string; readonly body?: Buffer; readonly headers?: Record<string, string> }
+/** One request on a connection of its own; rejects with what the handshake failed with. */
+export function send(url: string, tls: ConnectionOptions, { method = 'POST', body, headers = {} }: Sent = {}) {
+  const type = body ? { 'content-type': 'application/json' } : {}
+  return new Promise<{ status: number; body: Record<string, unknown> }>((resolve, reject) => {
+    const asking = request(url, { ...tls, method, headers: { ...type, ...headers }, agent: false }, (response) => {
+      let text = ''
+      response.on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('error', reject)
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text === '' ? {} : JSON.parse(text) }))
+    })
+    asking.on('error', reject)
+    asking.end(body)
+  })
+}
+
+/** Once the home has an identity and its runner hears the workflow-processor. */
+async function enrolled(home: string, url: string, deliverer: CertificateHolder): Promise<void> {
   for (;;) {
-    const health = (await (await fetch(`${url}/v1/health`)).json()) as { status: string }
-    if (health.status === 'ok') return
+    const identity = join(home, 'identity.json')
+    if (existsSync(identity)) {
+      const { trustDomain, organizationId, runnerId } = JSON.parse(readFileSync(identity, 'utf8'))
+      const tls = internalClientOptions(deliverer, { trustDomain, kind: 'runner', organizationId, runnerId })
+      const health = await send(`${url}/v1/health`, tls, { method: 'GET' }).catch(() => undefined)
+      if (health?.body['status'] === 'ok') return
+    }
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
@@ -156,12 +220,13 @@ async function startTarget() {
   }
 }
 
-/** Stands where a runner should: answers each plan with a status, or breaks the line off when there is none. */
+/** Stands where a runner should, with its certificate: answers each plan with a status, or breaks the line off when there is none. */
 export async function listen(
+  holder: CertificateHolder,
   answer: (body: string) => number | undefined | Promise<number | undefined>,
   headers: Record<string, string> = {},
 ) {
-  const server = createServer(async (request, response) => {
+  const server = createTlsServer(internalServerOptions(holder), async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const status = await answer(Buffer.concat(chunks).toString('utf8'))
@@ -173,7 +238,7 @@ export async function listen(
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
   }
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, stop }
+  return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, stop }
 }
 
 /** Looks an address up, asks, blocks it, and says so. */

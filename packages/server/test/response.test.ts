@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { CaseId, PlaybookId, Run, RunId, RunReport } from '@redoubt/contract'
-import { generateSigningKey, importJwks, signPlan, verifyPlan } from '@redoubt/trust'
+import { generateSigningKey, importJwks, parseEnrolmentToken, signPlan, verifyPlan } from '@redoubt/trust'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startWorkflowProcessor } from '../src/services/workflow-processor.ts'
 import { refusal } from './cases-fixture.ts'
@@ -239,7 +241,10 @@ describe('a push', () => {
     const cancel = await refusal(f.t.call(team.moderator, 'runs.cancel', { id }))
     expect(cancel.detail).toContain('on its way')
 
-    f.t.clock.advance(5 * 60_000)
+    await f.t.admin.query(
+      `update plans set issued_at = issued_at - interval '5 min', expires_at = expires_at - interval '5 min' where run_id = $1`,
+      [id],
+    )
     await expect(f.push({ id }, team.user)).rejects.toThrow('did not take the plan')
     const plans = await plansIn(id)
     expect(plans).toHaveLength(2)
@@ -263,7 +268,7 @@ describe('a push', () => {
 
   it('after a crash between the plan and its push sends that very plan', async () => {
     const { id } = await start()
-    const dead = await listen(() => undefined)
+    const dead = await listen(runner.holder, () => undefined)
     await pointAt(dead.url)
     await expect(f.push({ id }, team.user)).rejects.toThrow('did not take the plan')
     await pointAt(runner.url)
@@ -277,7 +282,7 @@ describe('a push', () => {
 
   it('whose answer comes after the next approval does not swallow the plan that carries it', async () => {
     const { id } = await start()
-    const slow = await listen(async (body) => {
+    const slow = await listen(runner.holder, async (body) => {
       const { plan } = JSON.parse(body)
       const waitingFor = { stepId: 'ok', prompt: 'Block it?' }
       const report = { runId: id, planId: plan.planId, sequence: 1, status: 'waiting' as const, waitingFor, steps: [] }
@@ -298,10 +303,10 @@ describe('a push', () => {
   it('goes where the runner enrolled and nowhere else: a redirect is not followed', async () => {
     const { id } = await start()
     const hits = f.target.seen.length
-    const moved = await listen(() => 307, { location: `http://127.0.0.1:${f.target.port}/blocks` })
+    const moved = await listen(runner.holder, () => 307, { location: `http://127.0.0.1:${f.target.port}/blocks` })
     await pointAt(moved.url)
     await expect(f.push({ id }, team.user)).rejects.toThrow('status 307')
-    await pointAt('http://169.254.169.254')
+    await pointAt('https://169.254.169.254')
     await f.push({ id }, team.user)
     expect((await get(id)).failure).toContain('no runner lives at this address')
     expect(f.target.seen).toHaveLength(hits)
@@ -313,7 +318,7 @@ describe('a push', () => {
     const { id } = await start()
     await f.t.admin.query(`update graphile_worker._private_jobs set locked_by = 'killed', locked_at = now()`)
     const login = f.t.loginOf('redoubt_workflow')
-    const stop = await startWorkflowProcessor(f.t.kernel, f.t.databases.redoubt_workflow, login)
+    const stop = await startWorkflowProcessor(f.t.parts.redoubt_workflow.kernel, f.t.databases.redoubt_workflow, login)
     await f.until(team.user, id, 'waiting')
     await stop()
     await f.t.call(team.moderator, 'runs.cancel', { id })
@@ -347,14 +352,20 @@ describe('a push', () => {
 
   it('that the runner refuses fails the run with the reason of the runner', async () => {
     const { id } = await start()
-    const foreign = await f.tenant()
-    const stranger = await f.runner(foreign.admin)
-    await pointAt(stranger.url)
+    // A runner that was enrolled under another address of the console.
+    const identity = join(runner.home, 'identity.json')
+    const right = readFileSync(identity, 'utf8')
+    const port = Number(new URL(runner.url).port)
+    await runner.stop()
+    writeFileSync(identity, JSON.stringify({ ...JSON.parse(right), issuer: 'https://elsewhere.example' }))
+    await runner.start(port)
     await f.push({ id }, team.user)
-    await pointAt(runner.url)
+    await runner.stop()
+    writeFileSync(identity, right)
+    await runner.start(port)
     const { state, failure } = await f.t.call(team.user, 'runs.get', { id })
     expect(state).toBe('failed')
-    expect(failure).toContain('The runner refused the plan: the plan is for another organization (token_subject)')
+    expect(failure).toMatch(/^The runner refused the plan: .* \(token_issuer\)\.$/)
   })
 
   it('is signed with the published key for that runner alone, for five minutes', async () => {
@@ -497,8 +508,9 @@ describe('an enrolment', () => {
     const { jwk } = generateSigningKey('ES256')
     return jwk.kty === 'EC' ? { kty: jwk.kty, crv: jwk.crv, x: jwk.x, y: jwk.y } : expect.fail()
   }
-  const invite = async () => (await f.t.call(team.admin, 'runners.invite', { name: 'Graz' })).token
-  const url = 'http://10.1.2.3:5678'
+  const invite = async () =>
+    parseEnrolmentToken((await f.t.call(team.admin, 'runners.invite', { name: 'Graz' })).token).token
+  const url = 'https://10.1.2.3:5678'
 
   it('works once, also when two race for it, and only within an hour', async () => {
     const token = await invite()
@@ -520,7 +532,7 @@ describe('an enrolment', () => {
     expect((await f.enrol({ token, publicKey: taken, url })).status).toBe(409)
     const off = { ...publicKey(), y: 'A'.repeat(43) }
     expect((await f.enrol({ token, publicKey: off, url })).status).toBe(400)
-    const metadata = await f.enrol({ token, publicKey: publicKey(), url: 'http://169.254.169.254/' })
+    const metadata = await f.enrol({ token, publicKey: publicKey(), url: 'https://169.254.169.254/' })
     expect(metadata.body).toMatchObject({ status: 400, errors: [{ path: 'url' }] })
     // None of them used the token up.
     const { status, body } = await f.enrol({ token, publicKey: publicKey(), url })
@@ -532,9 +544,10 @@ describe('an enrolment', () => {
   it('is an admin’s to make, its token is stored as a hash, and the command teaches how to use it', async () => {
     expect((await refusal(f.t.call(team.moderator, 'runners.invite', { name: 'x' }))).code).toBe('forbidden')
     const made = await f.t.call(team.admin, 'runners.invite', { name: 'x' })
-    expect(made.command).toContain(`--enrol http://localhost:3000 ${made.token}`)
+    expect(made.command).toContain(`--enrol ${made.controlPlane} ${made.token}`)
+    expect(made.controlPlane).toBe('https://localhost:0')
     const { rows } = await f.t.admin.query('select e::text as text from runner_enrolments e')
-    expect(rows.some(({ text }) => text.includes(made.token))).toBe(false)
+    expect(rows.some(({ text }) => text.includes(parseEnrolmentToken(made.token).token))).toBe(false)
   })
 })
 

@@ -1,4 +1,4 @@
-import { createOpaqueToken, generateSigningKey } from '@redoubt/trust'
+import { createCertificateRequest, createOpaqueToken, generateSigningKey, parseEnrolmentToken } from '@redoubt/trust'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { issueSetUpLink } from '../src/modules/identity/index.ts'
 import { Passwords, requireGoodPassword } from '../src/modules/identity/passwords.ts'
@@ -192,9 +192,9 @@ describe('signing in', () => {
         revoked(person.userId),
         t.call(boss, 'members.changeRole', { userId: person.userId, role: 'viewer' }),
       ])
-    await guards.role({ userId: person.userId } as Person, organization.id)
+    await guards.membership({ userId: person.userId } as Person, organization.id)
     meanwhile = async () => undefined
-    expect(await guards.role({ userId: person.userId } as Person, organization.id)).toBe('viewer')
+    expect((await guards.membership({ userId: person.userId } as Person, organization.id))?.role).toBe('viewer')
 
     meanwhile = () =>
       Promise.all([revoked(person.userId), t.call(boss, 'sessions.revokeOfMember', { userId: person.userId })])
@@ -219,7 +219,10 @@ describe('signing in', () => {
       { code: 'gone' },
     )
     const { kty, crv, x, y } = generateSigningKey('ES256').jwk as { kty: 'EC'; crv: 'P-256'; x: string; y: string }
-    const enrol = { token: enrolment, publicKey: { kty, crv, x, y }, url: 'http://127.0.0.1:5678' }
+    const { requestPem: certificateRequest } = createCertificateRequest()
+    const { token: bare } = parseEnrolmentToken(enrolment)
+    const url = 'https://127.0.0.1:5678'
+    const enrol = { token: bare, publicKey: { kty, crv, x, y }, url, certificateRequest }
     await expect(t.call(nobody, 'runners.enroll', enrol)).rejects.toMatchObject({ code: 'gone' })
   })
 

@@ -53,7 +53,12 @@ test('what SQL shows equals what Cedar allows, for random cases and every role',
         const inSql = new Set(rows.map((row) => row.id))
         for (const row of made) {
           const inCedar = t.access.decide(
-            { userId: person.userId as UserId, role: person.role as Role, organizationId: organization.id },
+            {
+              userId: person.userId as UserId,
+              role: person.role as Role,
+              organizationId: organization.id,
+              isOperator: false,
+            },
             'case:read',
             { kind: 'Case', ...row },
           ).allowed
