@@ -88,13 +88,15 @@ export function sentencesOf(file: string, result: AuditFileResult): string[] {
       `The fault shows on line ${result.line}. Keep this file as evidence, and export again.`,
     ]
   }
-  const { events, checkpoints, lastCheckpoint, verifier } = result
+  const { events, checkpoints, handovers, lastCheckpoint, verifier } = result
   const count = (number: number, one: string) => `${number.toLocaleString('en-GB')} ${one}${number === 1 ? '' : 's'}`
   return [
     `${file} verifies: ${count(events, 'event')} of organization ${result.organizationId}, none altered, missing or reordered.`,
     `${count(checkpoints, 'signed checkpoint')}; the last covers ${count(lastCheckpoint.size, 'event')} with root ${lastCheckpoint.root}.`,
     result.verifierFrom === 'caller'
-      ? 'The checkpoints are signed with the key you gave.'
+      ? handovers === 0
+        ? 'The checkpoints are signed with the key you gave.'
+        : `The key you gave was followed by ${count(handovers, 'other')}, each named by the one before it. Keep the newest from now on:\n  ${verifier}`
       : `The key was taken from the file itself, so a file forged as a whole would pass: compare it with the one you keep, or pass it with --key.\n  ${verifier}`,
     'A file cut off behind an earlier checkpoint is a true but older log: compare the size and root with the last ones you noted.',
   ]

@@ -1,4 +1,4 @@
-import { parseVerifierKey, verifyAuditProof, verifyCheckpoint } from '@redoubt/trust'
+import { type VerifiedHead, verifyAuditProof, verifyLogHead } from '@redoubt/trust'
 import type { Command } from 'commander'
 import { exportAudit, verifyAuditCommand } from './audit-commands.ts'
 import { run, teach } from './command.ts'
@@ -9,7 +9,7 @@ import { card, moment, sentences, stacked, table } from './table.ts'
 
 const keyOption = [
   '--key <vkey>',
-  'the verifier key you keep (origin+id+key); without it the platform’s own is used',
+  'the verifier key you keep (origin+id+key), of now or of before a rotation; without it the platform’s own is used',
 ] as const
 
 /** `redoubt audit`: the organization's log, and the proofs that nobody altered it. */
@@ -74,22 +74,23 @@ export function addAuditCommands(program: Command): void {
         if (head.note === null) {
           return { json: { ...head, verified: false }, text: sentences('Nothing is sealed yet.') }
         }
-        const verified = await holds(async () => {
-          await verifyCheckpoint(head.note as string, await parseVerifierKey(key ?? head.verifier), head.origin)
-        })
+        const { note, origin } = head
+        const pinned = key === undefined ? {} : { trustedVerifier: key }
+        const verdict = await verdictOf(() => verifyLogHead({ ...head, note }, { origin, ...pinned }))
+        const problem = typeof verdict === 'string' ? verdict : null
         return {
-          json: { ...head, verified: verified === null, ...(verified === null ? {} : { problem: verified }) },
+          json: { ...head, verified: problem === null, ...(problem === null ? {} : { problem }) },
           text: stacked(
             card([
               ['log', head.origin],
               ['events', head.size],
               ['at', moment(head.at)],
               ['verifier', head.verifier],
-              ['signature', verified === null ? 'holds' : `DOES NOT HOLD: ${verified}`],
+              ['signature', typeof verdict === 'string' ? `DOES NOT HOLD: ${verdict}` : `holds${handed(verdict)}`],
             ]),
             card([['note', head.note.trimEnd()]]),
           ),
-          exitCode: verified === null ? 0 : 1,
+          exitCode: problem === null ? 0 : 1,
         }
       }),
     )
@@ -126,7 +127,9 @@ export function addAuditCommands(program: Command): void {
             ['log', origin],
             [
               'key',
-              key === undefined ? `${proof.verifier} (the platform’s own; compare it with the one you keep)` : key,
+              key === undefined
+                ? `${proof.verifier} (the platform’s own; compare it with the one you keep)`
+                : `${verdict.verifier}${handed(verdict)}`,
             ],
             ['event', proof.body],
           ]),
@@ -166,7 +169,10 @@ export function addAuditCommands(program: Command): void {
     examples: ['redoubt audit verify audit-2026-06.ndjson --key "$(cat our-log.vkey)"'],
   })
     .argument('<file>', 'a file of redoubt audit export')
-    .option('--key <vkey>', 'the verifier key you keep (origin+id+key); without it the file’s own is used, and said so')
+    .option(
+      '--key <vkey>',
+      'the verifier key you keep (origin+id+key), of now or of before a rotation; without it the file’s own is used, and said so',
+    )
     .action(
       run(async (_context, file: string, { key, json }: { key?: string; json?: true }) => {
         const lines: string[] = []
@@ -180,13 +186,16 @@ export function addAuditCommands(program: Command): void {
     )
 }
 
-/** What is wrong, or null. */
-async function holds(check: () => Promise<void>): Promise<string | null> {
+/** The head that holds, or what is wrong with it. */
+async function verdictOf(check: () => Promise<VerifiedHead>): Promise<VerifiedHead | string> {
   try {
-    await check()
-    return null
+    return await check()
   } catch (error) {
     if (error instanceof Error && error.name === 'TrustError') return error.message
     throw new CommandError('The checkpoint could not be verified.', { cause: error })
   }
 }
+
+/** Says that the key changed since the one that the reader keeps. */
+const handed = ({ handovers }: Pick<VerifiedHead, 'handovers'>): string =>
+  handovers === 0 ? '' : ` (${handovers} rotations later than the key you keep; keep this one from now on)`

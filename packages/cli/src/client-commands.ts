@@ -1,15 +1,23 @@
 import type { Command } from 'commander'
 import { addAuditCommands } from './audit-verbs.ts'
+import { addBackupCommands } from './backup-commands.ts'
 import { addCaseCommands } from './case-commands.ts'
 import { addDoctorCommand } from './doctor-command.ts'
+import { addKeysCommands } from './keys-commands.ts'
 import { addLoginCommands } from './login.ts'
 import { addOrgCommands } from './org-commands.ts'
+import { addRestoreCommand } from './restore-command.ts'
 import { addRunnerCommands } from './runner-commands.ts'
+import { addSecretCommands } from './secret-commands.ts'
+import { addServiceCommands } from './service-commands.ts'
 import { addSourceCommands } from './source-commands.ts'
+import { addUnsealCommand } from './unseal-command.ts'
 import { addUserCommands } from './user-commands.ts'
 
-/** Adds every command that talks to an installation, and has wrongly written ones exit with 2. */
+/** Adds every command that talks to an installation or administers it, and has wrongly written ones exit with 2. */
 export function addClientCommands(program: Command): void {
+  // `backup` has options of its own and commands below it: what follows a command's name is that command's.
+  program.enablePositionalOptions()
   addLoginCommands(program)
   addOrgCommands(program)
   addUserCommands(program)
@@ -18,6 +26,12 @@ export function addClientCommands(program: Command): void {
   addRunnerCommands(program)
   addAuditCommands(program)
   addDoctorCommand(program)
+  addUnsealCommand(program)
+  addSecretCommands(program)
+  addKeysCommands(program)
+  addServiceCommands(program)
+  addBackupCommands(program)
+  addRestoreCommand(program)
   exitWithTwo(program)
 }
 

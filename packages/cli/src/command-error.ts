@@ -3,11 +3,17 @@ import { RedoubtProblem } from '@redoubt/sdk'
 /** What a command tells the person in one sentence; 1: it did not work, 2: it was written wrongly. */
 export class CommandError extends Error {
   readonly exitCode: 1 | 2
+  /** For scripts; a word of whoever refused. */
+  readonly code: string
 
-  constructor(sentence: string, options: { readonly exitCode?: 1 | 2; readonly cause?: unknown } = {}) {
+  constructor(
+    sentence: string,
+    options: { readonly exitCode?: 1 | 2; readonly code?: string; readonly cause?: unknown } = {},
+  ) {
     super(sentence, { cause: options.cause })
     this.name = 'CommandError'
     this.exitCode = options.exitCode ?? 1
+    this.code = options.code ?? (this.exitCode === 2 ? 'usage' : 'failed')
   }
 }
 
@@ -41,6 +47,6 @@ export function failureOf(error: unknown): Failure {
     }
   }
   const detail = error instanceof Error ? error.message : String(error)
-  const exitCode = error instanceof CommandError ? error.exitCode : 1
-  return { sentence: detail, exitCode, error: { code: exitCode === 2 ? 'usage' : 'failed', detail } }
+  const { exitCode, code } = error instanceof CommandError ? error : { exitCode: 1 as const, code: 'failed' }
+  return { sentence: detail, exitCode, error: { code, detail } }
 }

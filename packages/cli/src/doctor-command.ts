@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Config } from '@redoubt/server'
+import type { Config, OperatorAnswers } from '@redoubt/server'
 import type { Command } from 'commander'
 import { type Report, run, teach } from './command.ts'
-import { displayText } from './display-text.ts'
-import { type Check, check } from './doctor/check.ts'
+import { type Check, check, reportOf } from './doctor/check.ts'
 import { judgeDatabase } from './doctor/database-checks.ts'
 import { checkConsole, checkDisk, checkHome, checkNode, checkTls, pinnedNode } from './doctor/machine-checks.ts'
 import { checkServices } from './doctor/service-checks.ts'
-import type { Style } from './table.ts'
+import { runningKeeper } from './keeper-line.ts'
 
 /** `redoubt doctor`: is this installation as it should be? */
 export function addDoctorCommand(program: Command): void {
@@ -37,36 +36,49 @@ async function doctor(): Promise<Report> {
     ...(await checkDatabase(config, running)),
     ...services,
   ]
-  const ok = checks.every(({ status }) => status !== 'fail')
-  return { json: { ok, home: config.home, checks }, text: (style) => shown(checks, style), exitCode: ok ? 0 : 1 }
+  return reportOf(config.home, checks)
 }
 
 async function checkDatabase(config: Config, running: boolean): Promise<Check[]> {
+  const title = 'PostgreSQL'
+  const { fail, warn } = check('database', title)
+  const keeper = await runningKeeper(config)
+  if (keeper) {
+    const { state } = await keeper.ask('status')
+    if (state === 'sealed')
+      return [warn(`${title} was not looked at: the keys are sealed`, 'redoubt unseal opens them')]
+    return judged(await keeper.ask('doctor.database'), running)
+  }
   // Opening an installation without keys would make new ones, and lock the old data away.
-  if (!existsSync(join(config.home, 'keys', 'installation.json'))) return []
-  const { databaseAddress, inspectDatabase, openInstallation, StartError } = await import('@redoubt/server')
+  if (!existsSync(join(config.home, 'keys', 'keks.json')) && config.secretStore.kind === 'embedded') return []
+  const { databaseAddress, holdHome, inspectDatabase, KeeperError, openKeeper, StartError, systemClock } = await import(
+    '@redoubt/server'
+  )
   try {
-    const { installation } = await openInstallation(config.home)
-    const found = await inspectDatabase(databaseAddress(config), installation)
-    return judgeDatabase(found, { now: new Date(), running })
+    const letGo = await holdHome(config.home, 0)
+    try {
+      const { keeper: opened } = await openKeeper(config, systemClock, undefined, 'look')
+      const found = await inspectDatabase(databaseAddress(config), opened).finally(() => opened.close())
+      return judged(JSON.parse(JSON.stringify(found)), running)
+    } finally {
+      letGo()
+    }
   } catch (error) {
-    if (!(error instanceof StartError)) throw error
+    if (!(error instanceof StartError || error instanceof KeeperError)) throw error
+    if (error instanceof KeeperError && error.code === 'sealed')
+      return [warn(`${title} was not looked at: ${error.message}`, 'start the platform and run redoubt unseal')]
     const mend =
       config.databaseUrl === undefined ? 'start the platform: npm start' : 'check DATABASE_URL and that PostgreSQL runs'
-    return [check('database', 'PostgreSQL').fail(error.message, mend)]
+    return [fail(error.message, mend)]
   }
 }
 
-const colors = { ok: 32, warn: 33, fail: 31 } as const
-
-function shown(checks: readonly Check[], { color }: Style): string {
-  const width = Math.max(...checks.map(({ title }) => title.length))
-  const lines = checks.flatMap(({ title, status, found, mend }) => {
-    const word = status.padEnd(4)
-    const marked = color ? `\u001b[${colors[status]}m${word}\u001b[39m` : word
-    const first = `${marked}  ${title.padEnd(width)}  ${displayText(found)}`
-    return mend === null ? [first] : [first, `${' '.repeat(6 + width)}  → ${displayText(mend)}`]
-  })
-  const count = (status: Check['status']) => checks.filter((each) => each.status === status).length
-  return [...lines, '', `${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend`].join('\n')
+function judged(found: OperatorAnswers['doctor.database'], running: boolean): Check[] {
+  const date = (text: string | null) => (text === null ? null : new Date(text))
+  const organizations = found.organizations.map(({ slug, log, runners }) => ({
+    slug,
+    log: { ...log, sealedAt: date(log.sealedAt), oldestWaitingAt: date(log.oldestWaitingAt) },
+    runners: runners.map(({ name, lastSeenAt }) => ({ name, lastSeenAt: date(lastSeenAt) })),
+  }))
+  return judgeDatabase({ ...found, organizations }, { now: new Date(), running })
 }

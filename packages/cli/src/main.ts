@@ -13,9 +13,10 @@ program
   .description(
     'Starts PostgreSQL, every service and one runner on this machine, and prints the console’s address. The first start makes keys and prints a one-time set-up link. Everything lives in REDOUBT_HOME (default ./.redoubt); set DATABASE_URL to use a PostgreSQL 18 of your own.',
   )
-  .action(async () => {
-    const { start } = await import('./start.ts')
-    await start()
+  .option('--service <name>', 'start this service alone, as a process of its own; keeper first')
+  .action(async ({ service }: { service?: string }) => {
+    const { start, startService } = await import('./start.ts')
+    await (service === undefined ? start() : startService(service))
   })
 
 program
@@ -25,10 +26,11 @@ program
     'A provider with two clients receives alerts of five vendors, opens a case and answers it with a signed plan that a person approves; then the console stays open.',
   )
   .option('--once', 'end after the story')
+  .option('--apart', 'with every service in a process of its own, over mutual TLS')
   .option('--json', 'end with the trail as one line of JSON')
-  .action(async (options: { once?: true; json?: true }) => {
+  .action(async (options: { once?: true; json?: true; apart?: true }) => {
     const { demo } = await import('./demo/demo.ts')
-    await demo({ once: options.once === true, json: options.json === true })
+    await demo({ once: options.once === true, json: options.json === true, apart: options.apart === true })
   })
 
 addDrillCommand(program)

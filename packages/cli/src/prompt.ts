@@ -2,8 +2,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import { CommandError } from './command-error.ts'
-
-const longestLine = 4096
+import { nextLineOfStdin, restOfStdin } from './stdin.ts'
 
 /** Asks at the terminal. Questions go to stderr: stdout is for the answer of the command. */
 export async function ask(question: string): Promise<string> {
@@ -11,16 +10,21 @@ export async function ask(question: string): Promise<string> {
 }
 
 /**
- * Reads a password: without echo from a terminal, otherwise the first line of stdin. Never from an argument, which the
- * process list and the shell's history would keep.
+ * Reads a password or another secret of one line: without echo from a terminal, otherwise the next line of stdin. Never from
+ * an argument, which the process list and the shell's history would keep.
  */
 export async function readPassword(question: string): Promise<string> {
-  if (!process.stdin.isTTY) return firstLineOfStdin()
+  if (!process.stdin.isTTY) return nextLineOfStdin()
   try {
     return await readLine(question, new Writable({ write: (_chunk, _encoding, done) => done() }))
   } finally {
     process.stderr.write('\n')
   }
+}
+
+/** Reads a value that may have several lines: one line without echo from a terminal, otherwise the rest of stdin. */
+export async function readValue(question: string): Promise<string> {
+  return process.stdin.isTTY ? readPassword(question) : restOfStdin()
 }
 
 async function readLine(question: string, echo: NodeJS.WritableStream): Promise<string> {
@@ -39,20 +43,4 @@ async function readLine(question: string, echo: NodeJS.WritableStream): Promise<
     stop.abort()
     lines.close()
   }
-}
-
-async function firstLineOfStdin(): Promise<string> {
-  let text = ''
-  for await (const chunk of process.stdin.setEncoding('utf8')) {
-    text += chunk
-    const end = text.indexOf('\n')
-    if (end >= 0) return text.slice(0, end).replace(/\r$/, '')
-    if (text.length > longestLine) break
-  }
-  if (text === '' || text.length > longestLine) {
-    throw new CommandError('stdin holds no password: type it at a terminal, or pipe it in as one line.', {
-      exitCode: 2,
-    })
-  }
-  return text
 }

@@ -153,6 +153,7 @@ export function addUserCommands(program: Command): void {
               { head: 'LAST SEEN', value: ({ lastSeenAt }) => moment(lastSeenAt), whole: true },
               { head: 'SINCE', value: ({ createdAt }) => moment(createdAt) },
               { head: 'UNTIL', value: ({ expiresAt }) => moment(expiresAt) },
+              { head: 'ADDRESS', value: ({ ip }) => ip ?? 'unknown', whole: true },
               { head: 'PROGRAM', value: ({ userAgent }) => userAgent },
             ],
             `${person} is not signed in anywhere.`,

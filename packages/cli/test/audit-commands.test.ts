@@ -9,8 +9,10 @@ import {
   formatVerifierKey,
   generateSigningKey,
   noteVerifierOf,
+  type SigningKey,
   sealAuditEvent,
   signCheckpoint,
+  signSuccession,
 } from '@redoubt/trust'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exportAudit, verifyAuditCommand } from '../src/audit-commands.ts'
@@ -26,13 +28,14 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-async function logText(actorName = 'Ada'): Promise<string> {
+type Signed = { signer?: SigningKey; header?: { verifier: string; successions?: string[] } }
+async function logText(actorName = 'Ada', { signer = key, header = { verifier } }: Signed = {}): Promise<string> {
   const events = [0, 1, 2].map((seq) => sealAuditEvent({ organizationId, seq, actor: { name: actorName } }))
   const tree = new Frontier()
   for (const { leaf } of events) tree.push(leaf)
-  const note = await signCheckpoint({ origin, size: 3, root: tree.root() }, key)
+  const note = await signCheckpoint({ origin, size: 3, root: tree.root() }, signer)
   const lines = await Array.fromAsync(
-    auditFileLines({ organizationId, origin, verifier, exportedAt: new Date(0) }, events, [note]),
+    auditFileLines({ organizationId, origin, ...header, exportedAt: new Date(0) }, events, [note]),
   )
   return lines.map((line) => `${line}\n`).join('')
 }
@@ -77,6 +80,18 @@ describe('audit verify', () => {
       code: 1,
       printed: expect.stringContaining('another signing key'),
     })
+  })
+
+  test('with a key of before a rotation follows the signed succession, and says which key to keep', async () => {
+    const next = generateSigningKey('Ed25519')
+    const newest = formatVerifierKey(await noteVerifierOf(origin, next))
+    const successions = [await signSuccession(key, next, new Date(0))]
+    const text = await logText('Ada', { signer: next, header: { verifier: newest, successions } })
+    const followed = await verify(text, { key: verifier })
+    expect(followed).toMatchObject({ code: 0, printed: expect.stringContaining('followed by 1 other') })
+    expect(followed.printed).toContain(newest)
+    const withheld = await logText('Ada', { signer: next, header: { verifier: newest } })
+    expect(await verify(withheld, { key: verifier })).toMatchObject({ code: 1 })
   })
 
   test('reads a name with U+2028, which is no end of a line', async () => {

@@ -25,7 +25,7 @@ describe('every command', () => {
       join(import.meta.dirname, '..', '..', '..', 'docs', 'guides', 'command-line.md'),
       'utf8',
     )
-    expect(all).toHaveLength(33)
+    expect(all).toHaveLength(50)
     for (const [name] of all) expect(guide, name).toMatch(new RegExp(`\\$ redoubt ${name}\\b`))
   })
 
@@ -53,7 +53,8 @@ describe('exit codes', () => {
     [['alert', 'list', '--limit', '0'], /from 1 to 100000/],
     [['source', 'create', 'only-a-name'], /missing required argument/],
     [['runner', 'start', '--enrol', 'https://soc.example.com'], /two values/],
-    [['runner', 'start', '--enrol', 'http://soc.example.com', 'run_0123456789abcdef'], /in the clear/],
+    [['runner', 'start', '--enrol', 'http://soc.example.com', 'run_0123456789abcdef'], /TLS alone/],
+    [['runner', 'start', '--token-file', 'token'], /with --enrol/],
   ])('%j is written wrongly: 2', async (args, says) => {
     const { code, out, err } = await redoubt(args, { XDG_CONFIG_HOME: '/nonexistent' })
     expect({ code, out, err }).toEqual({ code: 2, out: '', err: expect.stringMatching(says) })
@@ -183,10 +184,11 @@ describe('signed in as an admin', () => {
       string,
       string,
     ]
-    expect(url).toBe(installation.url)
+    // The port of the configuration; in a test any free one is taken.
+    expect(url).toBe('https://localhost:0')
     const environment = { REDOUBT_RUNNER_HOME: join(installation.folder, 'runner'), REDOUBT_RUNNER_PORT: '0' }
-    const runner = startRedoubt(['runner', 'start', '--enrol', url, token], environment)
-    await runner.until(/runner listening on http/)
+    const runner = startRedoubt(['runner', 'start', '--enrol', installation.runnersUrl, token], environment)
+    await runner.until(/runner listening on https/)
     const enrolled = await eventually(async () => {
       const { items } = await json<{ items: { id: string; name: string; revoked: boolean }[] }>('runner', 'list')
       return items[0]

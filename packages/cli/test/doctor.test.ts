@@ -61,7 +61,7 @@ describe('on a real installation', () => {
   })
 
   it('exits with 1 when others can read the keys, and says how to mend it', async () => {
-    const keys = join(home, 'keys', 'installation.json')
+    const keys = join(home, 'keys', 'master.json')
     await chmod(keys, 0o644)
     const { code, found } = await doctor()
     await chmod(keys, 0o600)
@@ -96,7 +96,7 @@ describe('the database', () => {
     t = await startTestPlatform()
   })
   afterAll(() => t.stop())
-  const inspect = () => inspectDatabase(t.loginOf('redoubt_api'), t.installation)
+  const inspect = () => inspectDatabase(t.loginOf('redoubt_api'), t.keeper)
   const judge = async (running = true) =>
     judgeDatabase(await inspect(), { now: new Date(Date.now() + 60_000), running })
   const one = async (id: string, running?: boolean) => (await judge(running)).find((each) => each.id === id)

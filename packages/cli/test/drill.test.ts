@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type AnyAttack, attack, NotShown, Stopped } from '../src/drill/attack.ts'
+import { type AnyAttack, actors, attack, NotShown, Stopped } from '../src/drill/attack.ts'
 import { catalogue } from '../src/drill/catalogue.ts'
 import { judge, runDrill } from '../src/drill/engine.ts'
 import { type OwnInstallation, startOwnInstallation } from '../src/drill/own-installation.ts'
@@ -70,8 +70,10 @@ describe('the engine', () => {
 })
 
 describe('the catalogue', () => {
-  test('has at least 60 attacks, each with an id of its own and a requirement', () => {
-    expect(catalogue.length).toBeGreaterThanOrEqual(60)
+  test('has at least 400 attacks by every attacker, each with an id of its own and a requirement', () => {
+    expect(catalogue.length).toBeGreaterThanOrEqual(400)
+    const byActor = Map.groupBy(catalogue, ({ actor }) => actor)
+    for (const actor of actors) expect(byActor.get(actor)?.length ?? 0, actor).toBeGreaterThanOrEqual(5)
     expect(new Set(catalogue.map(({ id }) => id)).size).toBe(catalogue.length)
     expect(new Set(catalogue.map(({ title }) => title)).size).toBe(catalogue.length)
     for (const { requirement } of catalogue) expect(requirement).toMatch(/^[A-Z]{2,5}-\d+$/)
@@ -153,6 +155,25 @@ describe('an installation with a defence switched off', () => {
       named('sql.api.context-keys'),
       'grant select on redoubt.context_keys to redoubt_api',
       'revoke select on redoubt.context_keys from redoubt_api',
+    )
+    expect([before, after].map(({ results }) => results[0]?.outcome)).toEqual(['stopped', 'worked'])
+  })
+
+  test('nonces that are not kept: a caught request passes again, on the keeper and on its replica', async () => {
+    const { before, after } = await weakened(
+      named('network.replay', 'network.replay-replica'),
+      'alter table redoubt.service_nonces drop constraint service_nonces_pkey',
+      'truncate redoubt.service_nonces; alter table redoubt.service_nonces add primary key (key_id, nonce)',
+    )
+    expect(before.results.map(({ outcome }) => outcome)).toEqual(['stopped', 'stopped'])
+    expect(after.results.map(({ outcome }) => outcome)).toEqual(['worked', 'worked'])
+  })
+
+  test('a right too many for the role of backups: it writes, and the drill says so', async () => {
+    const { before, after } = await weakened(
+      named('sql.backup.temporary'),
+      'grant temporary on database redoubt to redoubt_backup',
+      'revoke temporary on database redoubt from redoubt_backup',
     )
     expect([before, after].map(({ results }) => results[0]?.outcome)).toEqual(['stopped', 'worked'])
   })

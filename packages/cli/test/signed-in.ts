@@ -11,7 +11,7 @@ export const password = 'three unrelated words'
 /** The api service over a database of its own, and a place where a command line keeps its sign-ins. */
 export async function startInstallation() {
   const t = await startTestPlatform()
-  const { url, stop } = await startApi(t.kernel, t.databases.redoubt_api, t.operations, t.guards)
+  const { url, runnersUrl, stop } = await startApi(t.kernel, t.databases.redoubt_api, t.operations, t.guards)
   t.onStop(stop)
   const folder = await mkdtemp(join(tmpdir(), 'redoubt-cli-'))
   t.onStop(() => rm(folder, { recursive: true, force: true }))
@@ -20,6 +20,7 @@ export async function startInstallation() {
   return {
     t,
     url,
+    runnersUrl,
     folder,
     stop: () => t.stop(),
     /** A member with a password, as one who accepted an invitation. */

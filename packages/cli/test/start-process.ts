@@ -51,13 +51,14 @@ export function redoubt(args: readonly string[], environment: Readonly<Record<st
 
 /** Environment of an installation on ports that are free at this moment. */
 export async function environmentOf(home: string): Promise<Record<string, string>> {
-  const [web, api, ingestion, runner] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
+  const [web, api, ingestion, runner, runners] = await Promise.all([1, 2, 3, 4, 5].map(freePort))
   return {
     REDOUBT_HOME: home,
     REDOUBT_WEB_PORT: String(web),
     REDOUBT_API_PORT: String(api),
     REDOUBT_INGESTION_PORT: String(ingestion),
     REDOUBT_RUNNER_PORT: String(runner),
+    REDOUBT_RUNNER_API_PORT: String(runners),
   }
 }
 

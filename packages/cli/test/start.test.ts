@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@redoubt/sdk'
-import { openInstallation, startPostgres } from '@redoubt/server'
+import { databaseSecrets, openKeeper, readConfig, startPostgres, systemClock } from '@redoubt/server'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { callConsole } from '../src/demo/console-call.ts'
+import { redoubt as runToEnd } from './command-process.ts'
 import { environmentOf, redoubt } from './start-process.ts'
 
 const homes: string[] = []
@@ -30,7 +31,8 @@ describe('a home', () => {
 
   it('starts empty, prints each step and a one-time link, enrols its runner once set up, and stops cleanly on SIGTERM', async () => {
     const first = redoubt(['start'], environment)
-    await first.until(ready)
+    // The link comes after the line that says how long it took, maybe in a later chunk.
+    await first.until(/setup\?token=\w+\s/)
     for (const step of [
       'keys made',
       'PostgreSQL 18',
@@ -43,7 +45,7 @@ describe('a home', () => {
       expect(first.output()).toContain(step)
     expect(first.output()).toMatch(/http:\/\/localhost:\d+\/setup\?token=rdt_setup_\w+/)
     const answer = await fetch(`http://127.0.0.1:${environment['REDOUBT_API_PORT']}/readyz`)
-    expect(await answer.json()).toEqual({ status: 'ready', service: 'api' })
+    expect(await answer.json()).toMatchObject({ status: 'ready', service: 'api' })
 
     const token = new URL(/http:\S+setup\S+/.exec(first.output())?.[0] as string).searchParams.get('token')
     const web = `http://127.0.0.1:${environment['REDOUBT_WEB_PORT']}`
@@ -100,10 +102,10 @@ describe('a home', () => {
   })
 
   it('does not make new keys over damaged ones', async () => {
-    await writeFile(join(home, 'keys', 'installation.json'), '{')
+    await writeFile(join(home, 'keys', 'master.json'), '{')
     const started = redoubt(['start'], environment)
     expect(await started.ended()).toBe(1)
-    expect(started.output()).toContain('is damaged: restore it from a backup')
+    expect(started.output()).toContain('is damaged: restore it from your copy')
   })
 })
 
@@ -129,13 +131,14 @@ test('wrong settings are named all at once', async () => {
 describe('a database of one’s own', () => {
   let server: Awaited<ReturnType<typeof startPostgres>>
   let admin: pg.Client
-  const url = (user: string, password: string) =>
-    `postgresql://${user}:${password}@localhost/external?host=${encodeURIComponent(server.host)}&port=${server.port}`
+  const url = (user: string) =>
+    `postgresql://${user}@localhost/external?host=${encodeURIComponent(server.host)}&port=${server.port}`
   let superuser: string
   beforeAll(async () => {
     const home = await newHome()
-    const { installation } = await openInstallation(home)
-    superuser = installation.superuserPassword.reveal()
+    const { keeper } = await openKeeper(readConfig({ REDOUBT_HOME: home }), systemClock)
+    superuser = (await databaseSecrets(keeper.store)).superuserPassword.reveal()
+    await keeper.close()
     server = await startPostgres(home, superuser)
     admin = new pg.Client({
       host: server.host,
@@ -153,30 +156,55 @@ describe('a database of one’s own', () => {
     await admin.end()
     await server.stop()
   })
-  const startOn = async (databaseUrl: string) =>
-    redoubt(['start'], { ...(await environmentOf(await newHome())), DATABASE_URL: databaseUrl })
+  /** Starts on it, its owner's password set before as the operator would. */
+  async function startOn(databaseUrl: string, password: string) {
+    const environment = await environmentOf(await newHome())
+    const set = await runToEnd(['secret', 'set', 'database/owner'], environment, `${password}\n`)
+    expect(set).toMatchObject({ code: 0, out: 'database/owner is set, version 1.\n' })
+    return redoubt(['start'], { ...environment, DATABASE_URL: databaseUrl })
+  }
 
   it('works with an owner that is nobody special', async () => {
-    const started = await startOn(url('keeper', 'keeper'))
+    const started = await startOn(url('keeper'), 'keeper')
     await started.until(ready)
     started.child.kill('SIGTERM')
     expect(await started.ended()).toBe(0)
   })
   it.each([
-    ['a superuser', () => url('postgres', superuser), 'a superuser, for whom row security does not hold'],
-    ['a role that bypasses row security', () => url('mighty', 'mighty'), 'bypasses row security'],
-    ['a wrong password', () => url('keeper', 'wrong'), 'the password is refused'],
+    ['a superuser', () => url('postgres'), () => superuser, 'a superuser, for whom row security does not hold'],
+    ['a role that bypasses row security', () => url('mighty'), () => 'mighty', 'bypasses row security'],
+    ['a wrong password', () => url('keeper'), () => 'wrong', 'the password is refused'],
     [
       'a database that is not there',
-      () => url('keeper', 'keeper').replace('/external', '/nowhere'),
+      () => url('keeper').replace('/external', '/nowhere'),
+      () => 'keeper',
       'it does not exist',
     ],
-    ['a server that is not there', () => 'postgresql://keeper:keeper@127.0.0.1:1/external', 'cannot be reached'],
-  ])('refuses %s in one sentence', async (_what, databaseUrl, sentence) => {
-    const started = await startOn(databaseUrl())
+    [
+      'a server that is not there',
+      () => 'postgresql://keeper@127.0.0.1:1/external',
+      () => 'keeper',
+      'cannot be reached',
+    ],
+  ])('refuses %s in one sentence', async (_what, databaseUrl, password, sentence) => {
+    const started = await startOn(databaseUrl(), password())
     expect(await started.ended()).toBe(1)
     expect(started.output()).toContain(sentence)
     expect(started.output()).not.toContain('    at ')
+  })
+  it('says which command stores the password that it misses', async () => {
+    const started = redoubt(['start'], { ...(await environmentOf(await newHome())), DATABASE_URL: url('keeper') })
+    expect(await started.ended()).toBe(1)
+    expect(started.output()).toContain('redoubt secret set database/owner, then start again')
+  })
+  it('takes no password in the address, and does not repeat it', async () => {
+    const databaseUrl = url('keeper').replace('keeper@', 'keeper:hunter2-in-the-address@')
+    const home = await newHome()
+    const started = redoubt(['start'], { ...(await environmentOf(home)), DATABASE_URL: databaseUrl })
+    expect(await started.ended()).toBe(1)
+    expect(started.output()).toContain('DATABASE_URL holds a password: store it with redoubt secret set database/owner')
+    expect(started.output()).not.toContain('hunter2-in-the-address')
+    expect(await readdir(home)).toEqual([])
   })
 })
 

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { configOf, readConfig } from '@redoubt/server'
-import { stopAndExit, stopSignal } from '../start.ts'
+import { startAllApart } from '../apart.ts'
+import { startAll, stopAndExit, stopSignal } from '../start.ts'
 import { portsFor } from './ports.ts'
 import { moderator, operator, tellStory, type Undo } from './story.ts'
 import { tell } from './trail.ts'
@@ -12,8 +13,9 @@ import { tell } from './trail.ts'
  * signed plan that waits for a person, a runner that carries it out, and the proof in the audit log.
  * @param options.once exit after the story instead of leaving the console open
  * @param options.json end with the trail as one line of JSON
+ * @param options.apart every service in a process of its own
  */
-export async function demo(options: { once: boolean; json: boolean }): Promise<void> {
+export async function demo(options: { once: boolean; json: boolean; apart: boolean }): Promise<void> {
   const signal = stopSignal()
   const home = await mkdtemp(join(tmpdir(), 'redoubt-demo-'))
   const undo: Undo = [() => rm(home, { recursive: true, force: true })]
@@ -22,14 +24,14 @@ export async function demo(options: { once: boolean; json: boolean }): Promise<v
   }
   const trail = tell()
   try {
-    const ports = await portsFor(options.once)
+    const picked = await portsFor(options.once)
     const config = configOf({
       ...readConfig({ REDOUBT_LOG_LEVEL: 'error' }),
       home,
-      ports,
-      publicUrl: `http://localhost:${ports.web}`,
+      ...picked,
+      publicUrl: `http://localhost:${picked.ports.web}`,
     })
-    const told = tellStory(config, trail, undo)
+    const told = tellStory(config, trail, undo, options.apart ? startAllApart : startAll)
     const theCase = await Promise.race([told, signal.then(() => null)])
     if (theCase === null) return await stopAndExit(stop)
     if (!options.once) {

@@ -1,17 +1,20 @@
 import { createServer } from 'node:net'
-import { readConfig } from '@redoubt/server'
+import { type Config, readConfig } from '@redoubt/server'
 
 /** The usual ports where they are free, others where not; `once` runs beside anything. */
-export async function portsFor(
-  anyFree: boolean,
-): Promise<{ web: number; api: number; ingestion: number; runner: number }> {
-  const { ports } = readConfig({})
+export async function portsFor(anyFree: boolean): Promise<Pick<Config, 'ports' | 'keeper' | 'runnerApiPort'>> {
+  const { ports, keeper, runnerApiPort } = readConfig({})
   const pick = async (usual: number) => (!anyFree && (await isFree(usual)) ? usual : freePort())
+  const keeperPort = await pick(keeper.port)
   return {
-    web: await pick(ports.web),
-    api: await pick(ports.api),
-    ingestion: await pick(ports.ingestion),
-    runner: await pick(ports.runner),
+    ports: {
+      web: await pick(ports.web),
+      api: await pick(ports.api),
+      ingestion: await pick(ports.ingestion),
+      runner: await pick(ports.runner),
+    },
+    keeper: { port: keeperPort, url: `https://127.0.0.1:${keeperPort}` },
+    runnerApiPort: await pick(runnerApiPort),
   }
 }
 

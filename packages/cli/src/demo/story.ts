@@ -4,8 +4,9 @@ import type { CaseSummary, IngestReceipt } from '@redoubt/contract'
 import { type Client, createClient } from '@redoubt/sdk'
 import type { Config } from '@redoubt/server'
 import { verifyAuditProof } from '@redoubt/trust'
+import type { startAllApart } from '../apart.ts'
 import { startRunnerProcess } from '../runner-process.ts'
-import { startAll } from '../start.ts'
+import type { startAll } from '../start.ts'
 import { callConsole } from './console-call.ts'
 import { demoPlaybook } from './playbook.ts'
 import { startTarget } from './target.ts'
@@ -28,9 +29,14 @@ export const operator: Person = newPerson('Ada Provider', 'ada@northwind-soc.exa
 export const moderator: Person = newPerson('Grace Approver', 'grace@fabrikam.example')
 
 /** From an empty platform to a proof in the audit log; every part is the real one. Returns the case it is about. */
-export async function tellStory(config: Config, trail: Trail, undo: Undo): Promise<CaseSummary> {
+export async function tellStory(
+  config: Config,
+  trail: Trail,
+  undo: Undo,
+  start: typeof startAll | typeof startAllApart,
+): Promise<CaseSummary> {
   trail.chapter('A provider and its two clients')
-  const scene = await settle(config, trail, undo)
+  const scene = await settle(config, trail, undo, start)
   trail.chapter('Alerts arrive')
   const theCase = await receive(scene, trail)
   trail.chapter('A playbook answers, as a signed plan')
@@ -40,8 +46,13 @@ export async function tellStory(config: Config, trail: Trail, undo: Undo): Promi
   return theCase
 }
 
-async function settle(config: Config, trail: Trail, undo: Undo): Promise<Scene> {
-  const running = await startAll(config, trail.step)
+async function settle(
+  config: Config,
+  trail: Trail,
+  undo: Undo,
+  start: typeof startAll | typeof startAllApart,
+): Promise<Scene> {
+  const running = await start(config, trail.step)
   undo.push(running.stop)
   const { urls, setUpLink } = running.platform
   const token = new URL(setUpLink as string).searchParams.get('token')
@@ -70,7 +81,7 @@ async function settle(config: Config, trail: Trail, undo: Undo): Promise<Scene> 
   const enrolment = await client.runners.invite({ name: 'Fabrikam runner' })
   const runner = await startRunnerProcess({ home: join(config.home, 'runner-fabrikam'), port: 0, quiet: true })
   undo.push(runner.stop)
-  runner.enrol(urls.api, enrolment.token)
+  runner.enrol(enrolment.controlPlane, enrolment.token)
   await eventually('the runner enrols', async () => (await client.runners.list()).items.length > 0)
   trail.step(`${fabrikam.name}'s own runner enrolled from ${runner.url}`)
   return {

@@ -24,7 +24,7 @@ export const pinnedNode = (): string =>
 export function checkHome(home: string): Check[] {
   const folder = check('home', 'home')
   if (!existsSync(home)) return [folder.fail(`${home} does not exist`, 'start the platform once, or set REDOUBT_HOME')]
-  const keys = join(home, 'keys', 'installation.json')
+  const keys = join(home, 'keys', 'master.json')
   return [
     modeOf(home) === 0o700
       ? folder.ok(`${home}, for its owner alone`)

@@ -1,3 +1,4 @@
+import { connect } from 'node:tls'
 import type { Config } from '@redoubt/server'
 import { type Check, check } from './check.ts'
 
@@ -10,7 +11,7 @@ export async function checkServices({ host, ports }: Pick<Config, 'host' | 'port
     checkService('web', at(ports.web)),
     checkService('api', at(ports.api)),
     checkService('ingestion', at(ports.ingestion)),
-    checkRunnerProcess(at(ports.runner)),
+    checkRunnerProcess(reachableHost(host).replace(/^\[|\]$/g, ''), ports.runner),
   ])
   return [web, ...others, ...(web.status === 'fail' ? [] : [await checkCsp(at(ports.web))])]
 }
@@ -28,14 +29,31 @@ async function checkService(service: 'web' | 'api' | 'ingestion', url: string): 
   return ok(`ready at ${url}`)
 }
 
-async function checkRunnerProcess(url: string): Promise<Check> {
+/** A stranger is told nothing by a runner; its certificate tells whether it is one that is enrolled. */
+async function checkRunnerProcess(host: string, port: number): Promise<Check> {
   const { ok, warn } = check('service.runner', 'runner process')
-  const health = await ask(`${url}/v1/health`)
-  const status = health?.status === 200 ? (health.body as { status?: unknown } | null)?.status : undefined
-  if (status === 'ok') return ok(`enrolled, at ${url}`)
-  if (status === 'not-enrolled')
-    return warn(`waits for an enrolment at ${url}`, 'set the platform up, or redoubt runner start --enrol URL TOKEN')
-  return warn(`none answers at ${url}`, 'start the platform, or redoubt runner start where the runner stands')
+  const url = `https://${host}:${port}`
+  const shown = await shownBy(host, port)
+  if (shown === null)
+    return warn(`none answers at ${url}`, 'start the platform, or redoubt runner start where it stands')
+  if (/^URI:spiffe:\/\/[^/]+\/runner\//.test(shown)) return ok(`enrolled, at ${url}`)
+  if (shown !== '') return warn(`another program answers at ${url}`, 'stop it, or set REDOUBT_RUNNER_PORT')
+  return warn(`waits for an enrolment at ${url}`, 'set the platform up, or redoubt runner start --enrol URL TOKEN')
+}
+
+/** The names in the certificate that is shown there; empty when no handshake comes about, null when nothing listens. */
+function shownBy(host: string, port: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    // Nothing is sent: who is shown is compared with nothing but what a runner calls itself.
+    const socket = connect({ host, port, rejectUnauthorized: false, minVersion: 'TLSv1.3' })
+    const done = (answer: string | null) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.setTimeout(timeoutMs, () => done(null))
+    socket.once('secureConnect', () => done(socket.getPeerX509Certificate()?.subjectAltName ?? 'no name'))
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => done(code === 'ECONNREFUSED' ? null : ''))
+  })
 }
 
 /** Directives without which an injected tag would run; console.md. */
