@@ -103,8 +103,8 @@ test('a backup begins only when no key-encryption key is being destroyed: its ro
     const collected = collect(dumpArchive(options))
     for (let waits = 0; waits === 0; ) {
       const { rows } = await client.query(
-        `select count(*)::int as waits from pg_locks l join pg_stat_activity a using (pid)
-         where l.locktype = 'advisory' and not l.granted and a.application_name = 'redoubt.backup'`,
+        `select count(*)::int as waits from pg_locks
+         where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())`,
       )
       waits = rows[0].waits
       await Promise.race([collected.then(() => Promise.reject(new Error('it did not wait'))), Promise.resolve()])

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:https'
+import { connect as connectTcp } from 'node:net'
 import { connect } from 'node:tls'
 import {
   createServiceNonce,
@@ -169,6 +170,83 @@ describe('a service that runs apart', () => {
     await new Promise((next) => setTimeout(next, 200))
     await t.keeper.rotate('access')
     expect(await changed).toBe('signing:access')
+  })
+})
+
+describe('a service that was taken over', () => {
+  it('cannot have the keeper disbelieved, and fills the deny-list with nothing that names nobody', async () => {
+    const { keeper } = await lineOf('api')
+    const deny = (subject: string) => code(keeper.call('services.deny', { subject, reason: 'x' }))
+    const own = (await t.keeper.desk.list()).find(({ service }) => service === 'keeper')
+    expect(await deny('spiffe://redoubt.internal/service/keeper')).toBe('invalid')
+    expect(await deny(own?.certificate?.serial as string)).toBe('invalid')
+    for (const subject of [
+      'x'.repeat(2048),
+      'spiffe://elsewhere.test/service/api',
+      'spiffe://redoubt.internal/service/A',
+    ])
+      expect(await deny(subject), subject).toBe('invalid')
+    expect(await t.keeper.desk.denials()).toEqual([])
+  })
+
+  it('cannot rotate a key without end: a line that is full rotates no more', async () => {
+    const { keeper } = await lineOf('web')
+    const rotate = () => code(keeper.call('keys.rotate', { key: 'checkpoint' }))
+    expect(await rotate()).toBe('allowed')
+    expect(await rotate()).toBe('invalid')
+    t.clock.advance(10 * 60_000)
+    expect(await rotate()).toBe('allowed')
+  })
+
+  it('hides no refusal behind another that the log does not take', async () => {
+    const { keeper } = await lineOf('search-sync')
+    const told: object[] = []
+    const off = t.keeper.onRefusal((refusal) => told.push(refusal))
+    // PostgreSQL's JSON has no such letter, and a row of the log has an end.
+    for (const path of ['\u0000', 'x'.repeat(200)]) await code(keeper.call('secret.read', { path }))
+    off()
+    expect(told).toEqual(Array(2).fill({ service: 'search-sync', request: 'secret.read', code: 'not_allowed' }))
+    trail.acted({ action: 'key.rotated', facts: { text: '\u0000' } })
+    trail.acted({ action: 'key.rotated', facts: { by: 'operator of the machine' } })
+    await trail.settled()
+    const { rows } = await t.admin.query(`select facts from audit_events where action = 'key.rotated'`)
+    expect(rows).toEqual([{ facts: { by: 'operator of the machine' } }])
+  })
+})
+
+describe('strangers who reach the port', () => {
+  const port = () => Number(new URL(url).port)
+
+  it('cannot fill the log: a flood of refusals is counted, and no word of theirs is kept', async () => {
+    const before = (await refusals()).length
+    for (let at = 0; at < 150; at++)
+      trail.refused({ service: null, request: 'unknown', code: 'http_signature_malformed' })
+    await trail.settled()
+    t.clock.advance(120_000)
+    const agent = new Agent({ connect: { rejectUnauthorized: false } })
+    stops.push(() => agent.destroy())
+    await request(new URL(`/v1/${'a'.repeat(4000)}`, url), { method: 'POST', body: '{}', dispatcher: agent })
+    const events = await refusals()
+    expect(events.length - before).toBeLessThan(110)
+    expect(JSON.stringify(events)).not.toContain('aaaa')
+    expect(events.some(({ facts }) => Number((facts as { more?: number }).more) >= 50)).toBe(true)
+  })
+
+  it('cannot hold all of its places from one address', async () => {
+    const sockets = Array.from({ length: 200 }, () => connectTcp(port(), '127.0.0.1'))
+    const closed = await Promise.all(
+      sockets.map(
+        (socket) =>
+          new Promise<boolean>((done) => {
+            socket.on('error', () => undefined)
+            socket.once('close', () => done(true))
+            setTimeout(() => done(false), 1000)
+          }),
+      ),
+    )
+    for (const socket of sockets) socket.destroy()
+    expect(closed.filter((each) => !each).length).toBeLessThanOrEqual(128)
+    await expect.poll(async () => code((await lineOf('web')).keeper.call('identity.trust', {}))).toBe('allowed')
   })
 })
 

@@ -1,5 +1,5 @@
+import type { Timers } from '@redoubt/trust'
 import type { Clock } from '../src/platform/clock.ts'
-import type { Timers } from '../src/platform/timers.ts'
 
 /** A clock and timers that a test turns by hand. */
 export class ManualTime implements Clock, Timers {

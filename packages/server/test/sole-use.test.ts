@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Timers } from '@redoubt/trust'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createLog } from '../src/platform/log.ts'
 import { type PostgresServer, startPostgres } from '../src/platform/postgres-server.ts'
 import { holdAlone, isAlone } from '../src/platform/sole-use.ts'
-import type { Timers } from '../src/platform/timers.ts'
 
 // A cluster of its own: this test kills it.
 let home: string

@@ -1,4 +1,4 @@
-import { acceptedVersions, importVerifyingKey, keyStateAt, Secret } from '@redoubt/trust'
+import { acceptedVersions, importVerifyingKey, keyStateAt, parseSpiffeId, Secret } from '@redoubt/trust'
 import type { Clock } from '../platform/clock.ts'
 import {
   type KeeperAnswer,
@@ -31,6 +31,9 @@ export const signingLines: Readonly<Record<SigningUse, KeyLineSpec<SigningMateri
 }
 export const serviceLine = (service: ServiceIdentity): KeyLineSpec<string> =>
   macLine(`services/${service}/key`, rotationRules.service)
+
+/** Between two rotations of one key that services ask for. The operator of the machine need not wait. */
+const restMs = 10 * 60_000
 
 /** What the keeper refused, for the audit log. */
 export type Refusal = {
@@ -85,8 +88,9 @@ export class Keeper {
       return answer
     } catch (error) {
       if (error instanceof KeeperError && error.code === 'not_allowed') {
-        const path = (input as { path?: unknown } | null)?.path
-        const refusal = { service: caller, request, code: error.code, ...(typeof path === 'string' ? { path } : {}) }
+        // Only what has the form of a path: the rest is the caller's text, and the log is kept for ever.
+        const path = SecretPath.safeParse((input as { path?: unknown } | null)?.path)
+        const refusal = { service: caller, request, code: error.code, ...(path.success ? { path: path.data } : {}) }
         for (const tell of this.#refusals) tell(refusal)
       }
       throw error
@@ -107,15 +111,23 @@ export class Keeper {
   /** Makes what is missing on a first start, rotates what is due, destroys what has ended. Safe to repeat at any time. */
   async tend(): Promise<void> {
     const now = this.#clock.now()
-    for (const spec of Object.values(signingLines)) await tendLine(this.store, spec, now)
-    for (const service of serviceIdentities) await tendLine(this.store, serviceLine(service), now)
-    await this.desk.tend()
-    const [kek] = this.ring.versions().slice(-1)
-    if (kek && now.getTime() - kek.createdAt.getTime() >= rotationRules.kek.periodMs) await this.rotate('kek')
-    if (this.store instanceof EmbeddedStore) {
-      const [key] = this.store.keys().slice(-1)
-      if (key && now.getTime() - key.createdAt.getTime() >= rotationRules.dataKey.periodMs) await this.rotate('secrets')
-    }
+    const isDue = ({ createdAt }: { createdAt: Date } | undefined = { createdAt: now }, periodMs: number) =>
+      now.getTime() - createdAt.getTime() >= periodMs
+    const { store } = this
+    const tasks: (() => Promise<unknown>)[] = [
+      ...Object.values(signingLines).map((spec) => () => tendLine(store, spec, now)),
+      ...serviceIdentities.map((service) => () => tendLine(store, serviceLine(service), now)),
+      () => this.desk.tend(),
+      async () => isDue(this.ring.versions().at(-1), rotationRules.kek.periodMs) && this.rotate('kek'),
+      async () =>
+        store instanceof EmbeddedStore &&
+        isDue(store.keys().at(-1), rotationRules.dataKey.periodMs) &&
+        this.rotate('secrets'),
+    ]
+    // Each by itself: one line that cannot rotate must not let the authority's certificate run out.
+    const failures: unknown[] = []
+    for (const task of tasks) await task().catch((error: unknown) => failures.push(error))
+    if (failures.length > 0) throw failures[0]
   }
 
   /** Rotates one key now, whatever its age. @throws KeeperError */
@@ -249,7 +261,7 @@ export class Keeper {
     'services.denials': async () =>
       (await this.desk.denials()).map(({ at, ...denial }) => ({ ...denial, at: at.toISOString() })),
     'services.deny': async (_caller, { subject, reason }) => {
-      await this.desk.deny(subject, reason)
+      await this.deny(subject, reason)
       return {}
     },
     changes: (_caller, { after }) => this.#changes.since(after),
@@ -259,9 +271,39 @@ export class Keeper {
       uses: this.#ledger.uses().map(({ lastAt, ...use }) => ({ ...use, lastAt: lastAt.toISOString() })),
     }),
     'keys.rotate': async (_caller, { key }) => {
+      await this.#requireRested(key)
       await this.rotate(key)
       return {}
     },
+  }
+
+  /**
+   * Puts a subject on the deny-list, or with no reason takes it off.
+   * @throws KeeperError `invalid` for what can be no subject, and for the keeper itself: whoever believed it would hear
+   * nothing any more, not even that it is admitted again
+   */
+  async deny(subject: string, reason: string | null): Promise<void> {
+    if (reason !== null) {
+      requireSubject(subject, this.desk.trustDomain)
+      const { spiffeId, certificate } = (await this.desk.list()).find(({ service }) => service === 'keeper') ?? {}
+      if (subject === spiffeId || subject === certificate?.serial)
+        throw new KeeperError('invalid', 'Without the keeper no service could be admitted again: stop it instead.')
+    }
+    await this.desk.deny(subject, reason)
+  }
+
+  /**
+   * Services pass on what people ask. One that was taken over could ask without end: each rotation makes a line longer,
+   * and one that is full does not rotate any more.
+   */
+  async #requireRested(key: RotatableKey): Promise<void> {
+    const name = key === 'services' ? 'service:web' : key
+    const newest = (await this.status()).keys.find((each) => each.key === name)?.versions[0]
+    // The first version was made, not rotated.
+    if (newest === undefined || newest.version === 1) return
+    if (this.#clock.now().getTime() - Date.parse(newest.createdAt) >= restMs) return
+    const wait = `wait ${restMs / 60_000} minutes in between`
+    throw new KeeperError('invalid', `This key was rotated at ${newest.createdAt}: ${wait}.`)
   }
 
   /** Sets a secret that people give. @throws KeeperError `invalid` for a path the platform keeps itself */
@@ -360,6 +402,18 @@ function pathOf(path: string): SecretPath {
   const parsed = SecretPath.safeParse(path)
   if (!parsed.success) throw new KeeperError('invalid', `A secret’s path ${parsed.error.issues[0]?.message}.`)
   return parsed.data
+}
+
+/** @throws KeeperError `invalid` unless it names one of ours, or is the serial of a certificate */
+function requireSubject(subject: string, trustDomain: string): void {
+  if (/^[0-9a-f]{2,40}$/.test(subject)) return
+  try {
+    if (parseSpiffeId(subject).trustDomain === trustDomain) return
+  } catch {
+    // Said below.
+  }
+  const example = `spiffe://${trustDomain}/service/api`
+  throw new KeeperError('invalid', `Deny an id such as ${example}, or the serial of a certificate in lower-case hex.`)
 }
 
 function refuseManaged(path: string): void {

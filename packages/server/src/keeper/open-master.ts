@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { Secret, type ShareSet } from '@redoubt/trust'
+import { Secret, type ShareSet, systemTimers } from '@redoubt/trust'
 import type { Clock } from '../platform/clock.ts'
 import type { Config } from '../platform/config.ts'
 import type { VaultConfig } from '../platform/key-config.ts'
-import { systemTimers } from '../platform/timers.ts'
 import { KeeperError } from './keeper-error.ts'
 import {
   createMasterFile,

@@ -96,10 +96,7 @@ export function operatorHandlers(
     },
     async 'services.deny'(input: unknown) {
       const { subject, reason } = parse(Input.deny, input)
-      const { spiffeId, certificate } = (await keeper.desk.list()).find(({ service }) => service === 'keeper') ?? {}
-      if (reason !== null && (subject === spiffeId || subject === certificate?.serial))
-        throw new KeeperError('invalid', 'Without the keeper no service could be admitted again: stop it instead.')
-      await keeper.desk.deny(subject, reason)
+      await keeper.deny(subject, reason)
       on(reason === null ? 'service.admitted' : 'service.denied', 'service', subject)
       return { subject }
     },

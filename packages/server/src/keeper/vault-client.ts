@@ -1,7 +1,6 @@
 import { setTimeout as pauseFor } from 'node:timers/promises'
-import type { Secret } from '@redoubt/trust'
+import type { Secret, Timers } from '@redoubt/trust'
 import type { Clock } from '../platform/clock.ts'
-import type { Timers } from '../platform/timers.ts'
 import { KeeperError } from './keeper-error.ts'
 import { VaultLease } from './vault-lease.ts'
 import { renewToken, signIn, type VaultLogin, type VaultSignIn } from './vault-sign-in.ts'

@@ -1,6 +1,5 @@
-import { Secret } from '@redoubt/trust'
+import { Secret, type Timers } from '@redoubt/trust'
 import { z } from 'zod'
-import type { Timers } from '../platform/timers.ts'
 import { KeeperError } from './keeper-error.ts'
 import type { VaultClient } from './vault-client.ts'
 import { VaultLease } from './vault-lease.ts'

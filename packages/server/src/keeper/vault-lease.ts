@@ -1,4 +1,4 @@
-import type { Timers } from '../platform/timers.ts'
+import type { Timers } from '@redoubt/trust'
 
 /*
  * Something that Vault lends for a time: a token, or credentials of a database.

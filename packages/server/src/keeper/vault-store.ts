@@ -1,7 +1,6 @@
-import { Secret } from '@redoubt/trust'
+import { Secret, type Timers } from '@redoubt/trust'
 import { z } from 'zod'
 import type { Clock } from '../platform/clock.ts'
-import type { Timers } from '../platform/timers.ts'
 import { KeeperError } from './keeper-error.ts'
 import { SecretPath, type SecretStore, type SecretSummary, type SecretValue } from './secret-store.ts'
 import type { VaultCall, VaultClient } from './vault-client.ts'

@@ -1,4 +1,4 @@
-import type { Timers } from '../platform/timers.ts'
+import type { Timers } from '@redoubt/trust'
 import type { SecretSummary } from './secret-store.ts'
 
 /* Changes in a store that does not tell: looked for at an interval, and at once after a write of our own. */

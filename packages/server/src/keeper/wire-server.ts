@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
+import { createServer, type Server } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import {
   acceptedVersions,
@@ -28,6 +28,9 @@ import type { Keeper, Refusal } from './keeper.ts'
 import { KeeperError } from './keeper-error.ts'
 
 const bodyLimitBytes = 256 * 1024
+const mostConnections = 256
+/** From one address: seven services on one machine hold fewer, and no stranger holds all. */
+const mostOfOneAddress = 128
 /** The one request that a service may make before it has a certificate; its signature proves who asks. */
 const withoutCertificate: ReadonlySet<KeeperRequest> = new Set(['identity.certify', 'identity.trust'])
 
@@ -69,7 +72,8 @@ export async function startWire(
       )
     },
   )
-  server.maxConnections = 256
+  server.maxConnections = mostConnections
+  limitEachAddress(server)
   const unfollow = followCertificate(server, holder)
   await new Promise<void>((done, fail) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -89,6 +93,22 @@ export async function startWire(
       await closed
     },
   }
+}
+
+function limitEachAddress(server: Server): void {
+  const open = new Map<string, number>()
+  // Before TLS: an open socket costs a stranger nothing, and each one takes a place.
+  server.on('connection', (socket) => {
+    const address = socket.remoteAddress ?? ''
+    const count = (open.get(address) ?? 0) + 1
+    if (count > mostOfOneAddress) return void socket.destroy()
+    open.set(address, count)
+    socket.once('close', () => {
+      const left = (open.get(address) ?? 1) - 1
+      if (left === 0) open.delete(address)
+      else open.set(address, left)
+    })
+  })
 }
 
 /** The name this keeper answers to, never what the message says; port 0 is known only once it listens. */
@@ -140,7 +160,8 @@ async function answer(
   } catch (error) {
     if (!(error instanceof TrustError)) throw error
     const service = serviceIdentities.find((each) => each === certified) ?? null
-    parts.onRefused({ service, request: name || request.path.slice(0, 60), code: error.code })
+    // A stranger's own words have no place in a log that is kept for ever.
+    parts.onRefused({ service, request: isKnown ? name : 'unknown', code: error.code })
     response.writeHead(401, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ code: error.code }))
     return

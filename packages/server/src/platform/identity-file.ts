@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open, readFile, rename, stat } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { StartError } from './app-error.ts'
@@ -55,12 +56,18 @@ function json(text: string): unknown {
 
 /** Replaces the file whole, mode 0600. */
 export async function writeIdentity(path: string, identity: ServiceIdentityFile): Promise<void> {
-  const file = await open(`${path}.new`, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, 0o600)
+  // A name that nobody can know: in a folder that others write to, such as /tmp, theirs could lie there already, or a link;
+  // and two who write at once would each move the other's half.
+  const beside = `${path}.${randomUUID()}.new`
+  const file = await open(beside, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
   try {
     await file.writeFile(JSON.stringify(identity, null, 2))
     await file.sync()
+    await rename(beside, path)
+  } catch (error) {
+    await rm(beside, { force: true })
+    throw error
   } finally {
     await file.close()
   }
-  await rename(`${path}.new`, path)
 }

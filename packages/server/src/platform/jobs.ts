@@ -1,12 +1,11 @@
 import type { OrganizationId } from '@redoubt/contract'
-import { hmacSha256, utf8, verifyHmacSha256 } from '@redoubt/trust'
+import { hmacSha256, systemTimers, type Timers, utf8, verifyHmacSha256 } from '@redoubt/trust'
 import { Logger, type Runner, type RunnerOptions, run, runOnce } from 'graphile-worker'
 import pg from 'pg'
 import { z } from 'zod'
 import { describe } from './http.ts'
 import type { Kernel, Stop } from './kernel.ts'
 import { type ServiceLogin, withClient } from './prepare-database.ts'
-import { systemTimers, type Timers } from './timers.ts'
 import type { Tasks } from './work.ts'
 
 /** A task's work; after a thrown error it is tried again with growing pauses, as often as `redoubt.enqueue` says. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
+import { systemTimers, type Timers } from '@redoubt/trust'
 import type pg from 'pg'
 import type { Database } from './database.ts'
 import type { Log } from './log.ts'
-import { systemTimers, type Timers } from './timers.ts'
 import type { LiveTopic } from './work.ts'
 
 /** One notice: something of these kinds changed in this organization. */

@@ -5,11 +5,11 @@ import { chown, mkdir, open, readFile, rm, statfs, writeFile } from 'node:fs/pro
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { systemTimers, type Timers } from '@redoubt/trust'
 import pg from 'pg'
 import { StartError } from './app-error.ts'
 import { createLog, type Log } from './log.ts'
 import { supervise } from './supervision.ts'
-import { systemTimers, type Timers } from './timers.ts'
 import { sentenceOf, unprivileged, unprivilegedCommand } from './unprivileged-command.ts'
 
 /** An embedded PostgreSQL 18 that listens on a UNIX socket alone. */

@@ -7,6 +7,8 @@ import {
   type KeySet,
   type KeyVersion,
   type SigningKey,
+  systemTimers,
+  type Timers,
   type VerifyingKey,
 } from '@redoubt/trust'
 import { AppError, StartError } from './app-error.ts'
@@ -23,7 +25,6 @@ import {
   type SigningKeyState,
   signingKeyState,
 } from './signing-key-state.ts'
-import { systemTimers, type Timers } from './timers.ts'
 
 type Held = KeyVersion & {
   readonly verifying: VerifyingKey

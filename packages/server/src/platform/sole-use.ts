@@ -1,10 +1,10 @@
+import { systemTimers, type Timers } from '@redoubt/trust'
 import pg from 'pg'
 import { StartError } from './app-error.ts'
 import type { Login } from './database-url.ts'
 import type { Stop } from './kernel.ts'
 import type { Log } from './log.ts'
 import { withClient } from './prepare-database.ts'
-import { systemTimers, type Timers } from './timers.ts'
 
 const lockKey = 'redoubt.platform'
 const take = 'select pg_try_advisory_lock(hashtext($1)) as held'

@@ -1,7 +1,7 @@
+import { systemTimers, type Timers } from '@redoubt/trust'
 import { describe } from './http.ts'
 import type { Stop } from './kernel.ts'
 import type { Log } from './log.ts'
-import { systemTimers, type Timers } from './timers.ts'
 
 /** How often is looked whether it lives. */
 export const lookEveryMs = 500

@@ -1,3 +1,4 @@
+import { systemTimers, type Timers } from '@redoubt/trust'
 import { type BackupHistory, nextBackup, requireSchedule, type ScheduleRule } from '../backup/index.ts'
 import { StartError } from '../platform/app-error.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -5,7 +6,6 @@ import type { Config } from '../platform/config.ts'
 import { describe } from '../platform/http.ts'
 import type { Stop } from '../platform/kernel.ts'
 import type { Log } from '../platform/log.ts'
-import { systemTimers, type Timers } from '../platform/timers.ts'
 import type { Backups } from './backups.ts'
 
 const lookEveryMs = 60_000

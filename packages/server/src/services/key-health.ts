@@ -1,4 +1,5 @@
 import type { OrganizationId } from '@redoubt/contract'
+import { systemTimers, type Timers } from '@redoubt/trust'
 import { type HealthAlert, raiseHealthAlert, settleHealthAlert } from '../modules/alerts/index.ts'
 import { isRecorded } from '../modules/audit/index.ts'
 import { operatorOrganization } from '../modules/identity/index.ts'
@@ -9,7 +10,6 @@ import type { Kernel, Stop } from '../platform/kernel.ts'
 import type { LiveFeed } from '../platform/live.ts'
 import type { SigningKeyHealth } from '../platform/signing-keys.ts'
 import { inSystem } from '../platform/tenant-tx.ts'
-import { systemTimers, type Timers } from '../platform/timers.ts'
 import { type AuditRecord, type Work, work } from '../platform/work.ts'
 
 /** How long what could not be written waits for the next attempt. */
