@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { OrganizationId } from '@redoubt/contract'
-import { auditFileLines, verifyAuditFile } from '@redoubt/trust'
+import { auditFileLines, formatVerifierKey, noteVerifierOf, verifyAuditFile } from '@redoubt/trust'
 import { sealOrganization } from '../packages/server/src/modules/audit/index.ts'
-import { logOrigin, logVerifier } from '../packages/server/src/modules/audit/rules.ts'
+import { logOrigin } from '../packages/server/src/modules/audit/rules.ts'
 import { newestCheckpoint, readLog } from '../packages/server/src/modules/audit/store.ts'
-import { type Database, openDatabase } from '../packages/server/src/platform/database.ts'
+import type { Database } from '../packages/server/src/platform/database.ts'
 import type { Kernel } from '../packages/server/src/platform/kernel.ts'
 import { inTenant } from '../packages/server/src/platform/tenant-tx.ts'
 import { work } from '../packages/server/src/platform/work.ts'
-import { benchConfig, benchKernel, type Cluster } from './cluster.ts'
+import { benchConfig, benchService, type Cluster } from './cluster.ts'
 import type { Figure } from './report.ts'
 import { median } from './sample.ts'
 import type { Undoing } from './undo.ts'
@@ -28,11 +28,10 @@ export async function measureAudit(
   cluster: Cluster,
   progress: (line: string) => void,
 ): Promise<Figure[]> {
-  const { admin, installation, address, home } = cluster
-  const role = 'redoubt_worker'
-  const worker = await openDatabase(address, role, installation.rolePasswords[role], installation.contextKeys[role])
-  undoing.push(() => worker.close())
-  const kernel = benchKernel(benchConfig(home, { web: 0, api: 0, ingestion: 0, runner: 0 }), installation)
+  const { admin, address, home } = cluster
+  const config = benchConfig(home, { web: 0, api: 0, ingestion: 0, runner: 0 })
+  const { kernel, database: worker, stop } = await benchService(config, address, 'redoubt_worker')
+  undoing.push(stop)
   const { rows } = await admin.query<{ id: OrganizationId }>(
     `insert into organizations (name, slug, created_at) values ('Audit bench', 'audit-bench', now()) returning id`,
   )
@@ -52,7 +51,7 @@ export async function measureAudit(
   }
   const count = (rounds + 1) * eventsPerRound
   const lines = await exportLines(kernel, worker, organizationId, count)
-  const trustedVerifier = await logVerifier(organizationId, installation.auditKey)
+  const trustedVerifier = await verifierOf(kernel, organizationId)
   const verifying: { perSecond: number; reference: number }[] = []
   for (let round = 0; round <= rounds; round++) {
     const perSecond = await rate(count, async () => {
@@ -118,10 +117,13 @@ async function exportLines(
     }
     return { log: await readLog(tx, 0, count), notes }
   })
-  const verifier = await logVerifier(organizationId, kernel.installation.auditKey)
+  const verifier = await verifierOf(kernel, organizationId)
   const header = { organizationId, origin: logOrigin(organizationId), verifier, exportedAt: kernel.clock.now() }
   return Array.fromAsync(auditFileLines(header, log, notes))
 }
+
+const verifierOf = async ({ signing }: Kernel, organizationId: OrganizationId): Promise<string> =>
+  formatVerifierKey(await noteVerifierOf(logOrigin(organizationId), signing.checkpoint.current()))
 
 function readPlainly(lines: readonly string[]): void {
   for (const line of lines) {

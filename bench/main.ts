@@ -2,7 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { measureAudit } from './audit.ts'
 import { startCluster } from './cluster.ts'
+import { measureCrypto } from './crypto.ts'
 import { measureIngest } from './ingest.ts'
+import { measureInternalCall } from './internal-call.ts'
 import { measureList } from './list.ts'
 import { loadText, machineText } from './machine.ts'
 import { jsonOf, tableOf } from './report.ts'
@@ -45,13 +47,15 @@ for (const [signal, code] of [
 
 try {
   const loadBefore = loadText()
+  const crypto = measureCrypto(progress)
   const startUp = await measureStartUp(undoing, progress)
   const cluster = await startCluster(undoing)
   const machine = await machineText(cluster.admin)
+  const internal = await measureInternalCall(undoing, cluster, progress)
   const ingest = await measureIngest(undoing, cluster, progress)
   const audit = await measureAudit(undoing, cluster, progress)
   const list = await measureList(undoing, cluster, progress)
-  const figures = [...ingest, ...list, ...startUp, ...audit]
+  const figures = [...ingest, ...list, ...startUp, ...audit, ...crypto, ...internal]
   print(`\n${machine}, before the bench ${loadBefore}\n\n${tableOf(figures)}\n`)
   if (options.out !== undefined) await writeFile(options.out, `${jsonOf(figures)}\n`)
   await undoing.run()

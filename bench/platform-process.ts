@@ -1,6 +1,7 @@
 import type { OrganizationId } from '@redoubt/contract'
 import Fastify from 'fastify'
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
+import { databaseSecrets } from '../packages/server/src/keeper/database-secrets.ts'
 import { caseRows } from '../packages/server/src/modules/cases/store/cases.ts'
 import type { Schema } from '../packages/server/src/platform/schema.ts'
 import { startPlatform } from '../packages/server/src/services/platform.ts'
@@ -32,7 +33,7 @@ const { sql: listSql } = caseRows({ db: new Kysely<Schema>({ dialect }), organiz
   .limit(0)
   .compile()
 
-const pool = adminPool(platform.address, platform.kernel.installation)
+const pool = adminPool(platform.address, await databaseSecrets(platform.keeper.store))
 const bare = Fastify({ logger: false })
 bare.get('/cases', async (request, reply) => {
   const { organization, limit } = request.query as { organization: string; limit: string }

@@ -1,7 +1,7 @@
 /** One line of the table, and the keys it has in the JSON. */
 export type Figure = {
   readonly what: string
-  readonly unit: 'events/s' | 'requests/s' | 'ms' | 'MB'
+  readonly unit: 'events/s' | 'requests/s' | 'operations/s' | 'ms' | 'µs' | 'MB'
   readonly value: number
   /** Measured in the same run, in the same unit. */
   readonly reference?: { readonly what: string; readonly value: number }
@@ -22,6 +22,16 @@ export const figureKeys = [
   'rssMb',
   'auditAppendPerSecond',
   'auditVerifyPerSecond',
+  'sealRatio',
+  'openRatio',
+  'signRatio',
+  'verifyRatio',
+  'planSignPerSecond',
+  'planVerifyPerSecond',
+  'internalTlsAddedUs',
+  'internalSignedAddedUs',
+  'internalCallAddedUs',
+  'internalCallRatio',
 ] as const
 export type FigureKey = (typeof figureKeys)[number]
 

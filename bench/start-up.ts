@@ -56,7 +56,7 @@ export async function measureStartUp(undoing: Undoing, progress: (line: string) 
 
 /** @returns milliseconds until it said that it is ready; by then it is stopped again */
 async function start(undoing: Undoing, home: string): Promise<number> {
-  const [web, api, ingestion, runner] = await freePorts(4)
+  const [web, api, ingestion, runner, runners] = await freePorts(5)
   const began = performance.now()
   const child = spawn(process.execPath, [cli, 'start'], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -68,6 +68,7 @@ async function start(undoing: Undoing, home: string): Promise<number> {
       REDOUBT_API_PORT: String(api),
       REDOUBT_INGESTION_PORT: String(ingestion),
       REDOUBT_RUNNER_PORT: String(runner),
+      REDOUBT_RUNNER_API_PORT: String(runners),
     },
   })
   undoing.push(() => end(child))

@@ -1,13 +1,14 @@
 import {
+  backupRole,
   createOwner,
   type DatabaseAddress,
-  type Installation,
+  type DatabaseSecrets,
   type Login,
   prepareDatabase,
   type ServiceRole,
   withClient,
 } from '@redoubt/server'
-import { type ContextPrincipal, sealTenantContext } from '@redoubt/trust'
+import { type ContextPrincipal, type Secret, sealTenantContext } from '@redoubt/trust'
 import type pg from 'pg'
 
 export type Row = Readonly<Record<string, unknown>>
@@ -26,6 +27,9 @@ export type ContextForgery = {
   readonly expiresAt?: Date
 }
 
+/** Whoever signs in to the database: the services, and what reads every row for backups. */
+export type DatabaseRole = ServiceRole | typeof backupRole
+
 const searchPath = 'redoubt,pg_catalog,pg_temp'
 const contextMs = 60_000
 
@@ -35,31 +39,33 @@ const contextMs = 60_000
  */
 export class Databases {
   readonly #address: DatabaseAddress
-  readonly #installation: Installation
+  readonly #secrets: DatabaseSecrets
+  readonly #backupPassword: Secret<string>
   #scratch: Promise<DatabaseAddress> | undefined
 
-  constructor(address: DatabaseAddress, installation: Installation) {
+  constructor(address: DatabaseAddress, secrets: DatabaseSecrets, backupPassword: Secret<string>) {
     this.#address = address
-    this.#installation = installation
+    this.#secrets = secrets
+    this.#backupPassword = backupPassword
   }
 
   /** Runs statements on the live database as a service, in a transaction that is rolled back, like SQL injected into it. */
   injected(
-    role: ServiceRole,
+    role: DatabaseRole,
     principal: ContextPrincipal | null,
     statements: string,
     forgery: ContextForgery = {},
   ): Promise<SqlOutcome> {
     return withClient(this.loginOf(role), async (client) => {
       await client.query(`set search_path = ${searchPath}; begin`)
-      if (principal !== null) await this.#setContext(client, role, principal, forgery)
+      if (principal !== null && role !== backupRole) await this.#setContext(client, role, principal, forgery)
       return outcomeOf(client, statements)
     })
   }
 
   /** The same on the scratch copy, after the superuser has switched defences off in the same transaction. */
   async undefended(
-    role: ServiceRole,
+    role: DatabaseRole,
     principal: ContextPrincipal | null,
     lift: readonly string[],
     statements: string,
@@ -71,7 +77,7 @@ export class Databases {
       for (const each of lift) await client.query(each)
       // session_user is then the service, so the context is checked with that service's key as on the live database.
       await client.query(`set local session authorization ${client.escapeIdentifier(role)}`)
-      if (principal !== null) await this.#setContext(client, role, principal, {})
+      if (principal !== null && role !== backupRole) await this.#setContext(client, role, principal, {})
       return outcomeOf(client, statements)
     })
   }
@@ -84,8 +90,9 @@ export class Databases {
     })
   }
 
-  loginOf(role: ServiceRole): Login {
-    return { ...this.#address, user: role, password: this.#installation.rolePasswords[role].reveal() }
+  loginOf(role: DatabaseRole): Login {
+    const password = role === backupRole ? this.#backupPassword : this.#secrets.rolePasswords[role]
+    return { ...this.#address, user: role, password: password.reveal() }
   }
 
   async #setContext(
@@ -98,18 +105,18 @@ export class Databases {
     const context = sealTenantContext(
       principal,
       { expiresAt: expiresAt ?? new Date(Date.now() + contextMs), backendPid: backendPid ?? processID },
-      key ?? this.#installation.contextKeys[keyOf ?? role].reveal(),
+      key ?? this.#secrets.contextKeys[keyOf ?? role].reveal(),
     )
     await client.query(`select set_config('app.context', $1, true)`, [context])
   }
 
   #superuserOf(address: DatabaseAddress): Login {
-    return { ...address, user: 'postgres', password: this.#installation.superuserPassword.reveal() }
+    return { ...address, user: 'postgres', password: this.#secrets.superuserPassword.reveal() }
   }
 
   async #copy(): Promise<DatabaseAddress> {
     const scratch = { ...this.#address, database: 'redoubt_scratch' }
-    await prepareDatabase(await createOwner(scratch, this.#installation), this.#installation)
+    await prepareDatabase(await createOwner(scratch, this.#secrets), this.#secrets)
     await this.superuser((from) =>
       withClient(this.#superuserOf(scratch), async (to) => {
         // Foreign keys and triggers rest while rows arrive in any order.

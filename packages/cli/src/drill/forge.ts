@@ -1,5 +1,5 @@
 import { createHmac, createPublicKey, randomUUID } from 'node:crypto'
-import { createSignature, type PrivateJwk, type SigningKey } from '@redoubt/trust'
+import { createSignature, type PublicJwk, type SigningKey } from '@redoubt/trust'
 
 /** What a compact JWS says of itself, made without any of the checks that rightful signing makes. */
 export type Claims = Readonly<Record<string, unknown>>
@@ -39,7 +39,7 @@ export const fresh = (seconds: number, now = Date.now()): Claims => {
   return { iat, exp: iat + seconds, jti: randomUUID() }
 }
 
-export const publicHalf = ({ kty, crv, x, ...rest }: PrivateJwk): Readonly<Record<string, string>> => ({
+export const publicHalf = ({ kty, crv, x, ...rest }: PublicJwk): Readonly<Record<string, string>> => ({
   kty,
   crv,
   x,

@@ -1,5 +1,6 @@
 import { type IncomingHttpHeaders, request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
+import type { ConnectionOptions } from 'node:tls'
 import { NotShown, Stopped } from './attack.ts'
 
 /** Headers that prove who asks; made by `people.ts` for those who may, by `forge.ts` for those who may not. */
@@ -37,11 +38,16 @@ const momentMs = 3000
 export class Door {
   readonly url: string
   readonly #patienceMs: number
+  readonly #tls: ConnectionOptions
 
-  /** @param patienceMs how long a request waits when it is told to, before it takes that for its answer */
-  constructor(url: string, patienceMs = momentMs) {
+  /**
+   * @param patienceMs how long a request waits when it is told to, before it takes that for its answer
+   * @param tls what the connection shows, and whom it believes
+   */
+  constructor(url: string, patienceMs = momentMs, tls: ConnectionOptions = {}) {
     this.url = url.replace(/\/+$/, '')
     this.#patienceMs = patienceMs
+    this.#tls = tls
   }
 
   get = (path: string, as: Proof = {}): Promise<Answer> => this.send({ method: 'GET', path, as })
@@ -73,6 +79,7 @@ export class Door {
     return new Promise((resolve, reject) => {
       const request = send(
         {
+          ...this.#tls,
           hostname,
           port,
           method,

@@ -1,6 +1,7 @@
 import { CommandError } from '../command-error.ts'
 import { type DrillAccount, readDrillAccounts } from '../environment.ts'
 import { ask, readPassword } from '../prompt.ts'
+import { showing } from './channel.ts'
 import { Door } from './http.ts'
 import { ingestionPart } from './inhabitants.ts'
 import { clear, furnish, type Person, signIn } from './organization.ts'
@@ -40,7 +41,7 @@ export async function enterInstallation(
   const ingestion = addresses.ingestion
     ? { ingestion: await ingestionPart({ ...doors, ingestion: new Door(addresses.ingestion, patienceMs) }, a, b) }
     : {}
-  const runner = addresses.runner ? { runner: new Door(addresses.runner, patienceMs) } : {}
+  const runner = addresses.runner ? { runner: showing(addresses.runner, null) } : {}
   return {
     terrain: { ...doors, a, b, ...ingestion, ...runner },
     stop: async () => {

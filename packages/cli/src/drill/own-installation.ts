@@ -1,16 +1,22 @@
-import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { configOf, defaultLimits, startPlatform } from '@redoubt/server'
-import { exportSigningKey, generateSigningKey, importSigningKey } from '@redoubt/trust'
+import { backupPassword, configOf, databaseSecrets, defaultLimits, type Platform, startPlatform } from '@redoubt/server'
+import { importSigningKey, Secret, type SigningKey } from '@redoubt/trust'
 import { type RunnerProcess, startRunnerProcess } from '../runner-process.ts'
+import { certificateFor, showing } from './channel.ts'
 import { Databases } from './databases.ts'
 import { bodyOf, Door } from './http.ts'
 import { chronicle, ingestionPart, redCase, settle } from './inhabitants.ts'
 import { bearer, eventually, type Organization } from './organization.ts'
 import { Responder } from './responder.ts'
-import type { Parts, RunnerKey, Terrain } from './terrain.ts'
+import { enrolRunner, identityIn } from './runner-identity.ts'
+import { SealedData } from './sealed-data.ts'
+import { ServiceTrail } from './service-trail.ts'
+import { KeeperPort } from './services-port.ts'
+import { StolenHome } from './stolen-home.ts'
+import type { Parts, Terrain } from './terrain.ts'
+import { WatchedMachine } from './watched-machine.ts'
 
 /** An installation of the drill's own: every part of it can be attacked, and its defences switched off in a copy. */
 export type OwnInstallation = {
@@ -43,6 +49,7 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
         databaseUrl: undefined,
         host: '127.0.0.1',
         ports: { web: 0, api: 0, ingestion: 0, runner: 0 },
+        runnerApiPort: 0,
         publicUrl,
         logLevel: 'silent',
         sessionIdleMs: 12 * 3_600_000,
@@ -54,7 +61,6 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
     // The database's socket lives beside the home, in a folder named after it.
     folders.push(platform.address.host)
     say('an installation of its own on a temporary home: database, services, keys')
-    const { installation } = platform.kernel
     const doors = {
       web: new Door(platform.urls.web),
       api: new Door(platform.urls.api),
@@ -64,7 +70,8 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
     const { operator, a, b, people, moderator } = await settle(doors, setUpToken, say)
 
     const runnerHome = join(home, 'runner-attacked')
-    let runner = await enrolledRunner(runnerHome, doors.api, a)
+    const runnersPort = showing(platform.urls.runners, null)
+    let runner = await enrolledRunner(runnerHome, { api: doors.api, runnersPort }, a)
     stops.push(() => runner.stop())
     const restart = async () => {
       await runner.stop()
@@ -77,23 +84,48 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
     const tell = `steps:\n  - id: tell\n    type: case.comment\n    text: ${red.secret}\n`
     const run = await responder.run(tell, { caseId: red.caseId, by: moderator, tlp: 'RED' })
     say('alerts, cases (one of them RED), playbooks and a run')
-    const database = new Databases(platform.address, installation)
+    const { store } = platform.keeper
+    const database = new Databases(platform.address, await databaseSecrets(store), await backupPassword(store))
     // What planner statistics hold of other tenants is one of the things to be attacked.
     await database.superuser((client) => client.query('analyze'))
+    const authority = await authorityOf(platform)
+    const { trustDomain } = authority
+    const deliverer = await certificateFor(authority, { trustDomain, kind: 'service', name: 'workflow-processor' })
+    const services = await platform.openServicesPort({ host: '127.0.0.1', port: 0 })
+    stops.push(services.stop)
+    const stolenHome = await StolenHome.of(home)
+    stops.push(stolenHome.remove)
+    say('the keeper’s port for services that run apart')
     return {
       terrain: {
         ...doors,
         a,
         b,
         ingestion,
-        runner: new Door(runner.url),
+        runner: showing(runner.url, deliverer),
+        runnersPort,
+        authority,
         people: { ...people, red: { ...red, runId: run.id } },
         database,
-        keys: { installation, issuer: publicUrl, setUpToken },
+        keys: {
+          access: await signerOf(platform, 'access'),
+          plan: await signerOf(platform, 'plan'),
+          issuer: publicUrl,
+          setUpToken,
+        },
         responder,
         chronicles: { make: () => chronicle(doors.api, operator) },
         runnerProcess: { restart },
-        runnerKeys: { a: identityIn(runnerHome), b: await runnerIdentity(doors.api, b) },
+        operator,
+        keeperPort: new KeeperPort(platform, services.url, authority),
+        serviceTrail: new ServiceTrail(doors.api, operator),
+        sealed: new SealedData(platform, database),
+        stolenHome,
+        machine: new WatchedMachine(stolenHome),
+        runnerKeys: {
+          a: identityIn(runnerHome, runnersPort),
+          b: await enrolRunner({ api: doors.api, runnersPort }, b),
+        },
       },
       stop,
     }
@@ -103,39 +135,32 @@ export async function startOwnInstallation(say: (line: string) => void): Promise
   }
 }
 
-async function enrolledRunner(home: string, api: Door, of: Organization): Promise<RunnerProcess> {
+/** What only the keeper and the services that sign hold; the drill forges with it what an attacker could not. */
+async function signerOf({ keeper }: Platform, use: 'access' | 'plan'): Promise<SigningKey> {
+  return importSigningKey((await keeper.line(use)).at(-1)?.material)
+}
+
+/** The authority that only the keeper holds. */
+async function authorityOf({ keeper }: Platform): Promise<Parts['authority']> {
+  const material = (await keeper.desk.line()).at(-1)?.material
+  if (!material) throw new Error('the installation has no authority')
+  const { certificatePem, privateKeyPem } = material
+  return { certificatePem, privateKeyPem: new Secret(privateKeyPem), trustDomain: keeper.desk.trustDomain }
+}
+
+async function enrolledRunner(
+  home: string,
+  { api, runnersPort }: { api: Door; runnersPort: Door },
+  of: Organization,
+): Promise<RunnerProcess> {
   const runner = await startRunnerProcess({ home, port: 0, quiet: true })
-  const { token } = bodyOf<{ token: string }>(
-    await api.post('/api/v1/runners/enrolments', { name: 'Drill runner' }, bearer(of.admin)),
-  )
-  runner.enrol(api.url, token)
+  const body = { name: 'Drill runner' }
+  const invited = await api.post('/api/v1/runners/enrolments', body, bearer(of.admin))
+  const { token } = bodyOf<{ token: string }>(invited)
+  runner.enrol(runnersPort.url, token)
   await eventually('the runner enrols', async () => {
     const { items } = bodyOf<{ items: object[] }>(await api.get('/api/v1/runners', bearer(of.admin)))
     return items[0]
   })
   return runner
-}
-
-/** Enrols a runner that is nothing but its key: what an attacker with a runner of another tenant holds. */
-async function runnerIdentity(api: Door, of: Organization): Promise<RunnerKey> {
-  const { token } = bodyOf<{ token: string }>(
-    await api.post('/api/v1/runners/enrolments', { name: 'Attacker’s runner' }, bearer(of.admin)),
-  )
-  const key = generateSigningKey('ES256')
-  const { kty, crv, x, y } = exportSigningKey(key) as { kty: 'EC'; crv: 'P-256'; x: string; y: string }
-  const enrolled = await api.post('/api/v1/runner/enroll', {
-    token,
-    publicKey: { kty, crv, x, y },
-    url: 'http://127.0.0.1:9',
-  })
-  return { id: bodyOf<{ runnerId: string }>(enrolled).runnerId, key }
-}
-
-/** The identity of A's runner, which only its own process and this drill read. */
-function identityIn(home: string): RunnerKey {
-  const read = (name: string): unknown => JSON.parse(readFileSync(join(home, name), 'utf8'))
-  return {
-    id: (read('identity.json') as { runnerId: string }).runnerId,
-    key: importSigningKey(read('runner-key.json')),
-  }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Plan } from '@redoubt/contract'
-import { importSigningKey, type PlanGrant, type SigningKey, signPlan } from '@redoubt/trust'
+import { type PlanGrant, type SigningKey, signPlan } from '@redoubt/trust'
 import type { Answer } from './http.ts'
 import type { Parts, Terrain } from './terrain.ts'
 
@@ -42,8 +42,7 @@ export function signedPlan(terrain: Planning, plan: Plan, wrong: Partial<PlanGra
   return signPlan(plan, { ...grant, ...wrong })
 }
 
-export const planKey = ({ keys }: Pick<Planning, 'keys'>): SigningKey =>
-  importSigningKey(keys.installation.planKey.reveal())
+export const planKey = ({ keys }: Pick<Planning, 'keys'>): SigningKey => keys.plan
 
 /** Pushes a plan to A's runner. */
 export const deliver = ({ runner }: Pick<Planning, 'runner'>, token: string, plan: unknown): Promise<Answer> =>

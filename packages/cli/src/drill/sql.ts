@@ -1,7 +1,6 @@
-import type { ServiceRole } from '@redoubt/server'
 import type { ContextPrincipal } from '@redoubt/trust'
 import { type AnyAttack, attack, NotShown, Stopped } from './attack.ts'
-import type { SqlOutcome } from './databases.ts'
+import type { DatabaseRole, SqlOutcome } from './databases.ts'
 import type { Parts, Terrain } from './terrain.ts'
 
 /** An installation whose database, keys and people are within reach. */
@@ -10,7 +9,7 @@ export type Inside = Terrain & Pick<Parts, 'database' | 'people' | 'keys'>
 /** SQL injected into a service. The control runs the same statements where `lift` has switched the defence off. */
 export type SqlAttack = {
   readonly id: string
-  readonly role: ServiceRole
+  readonly role: DatabaseRole
   readonly requirement: string
   readonly title: string
   /** Whose context the injected SQL finds itself in; null for none. Unless told, that of B's admin. */

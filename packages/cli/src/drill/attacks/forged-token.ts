@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { generateSigningKey, importSigningKey, signRunnerToken } from '@redoubt/trust'
+import { generateSigningKey, signRunnerToken } from '@redoubt/trust'
 import { type AnyAttack, attack } from '../attack.ts'
 import {
   type Claims,
@@ -30,7 +30,7 @@ const claims = ({ a }: Terrain, change: Claims = {}): Claims => ({
   ...change,
 })
 const header = ({ a }: Terrain, change: Claims = {}): Claims => ({ ...headerOf(a.admin.access), ...change })
-const ownKey = ({ keys }: Signed) => importSigningKey(keys.installation.accessKey.reveal())
+const ownKey = ({ keys }: Signed) => keys.access
 
 /** The control of a forged claim: the very same claims, but for that one, signed with the installation's key. */
 const rightlySigned = async (terrain: Signed): Promise<string> =>
@@ -83,7 +83,7 @@ export const forgedTokenAttacks: readonly AnyAttack[] = [
     control: rightlySigned,
     attack: async (t) =>
       refused(
-        await me(t.api, hmacWithPublicKey(header(t), claims(t), publicHalf(t.keys.installation.accessKey.reveal()))),
+        await me(t.api, hmacWithPublicKey(header(t), claims(t), publicHalf(t.keys.access.jwk))),
         'unauthenticated',
       ),
   }),
@@ -120,7 +120,7 @@ export const forgedTokenAttacks: readonly AnyAttack[] = [
     needs: ['keys'],
     control: rightlySigned,
     async attack(t) {
-      const key = importSigningKey(t.keys.installation.planKey.reveal())
+      const key = t.keys.plan
       const token = es256(
         { typ: 'redoubt-plan+jwt', kid: key.kid },
         { ...claims(t), plan_sha256: '0'.repeat(64), run: randomUUID() },

@@ -3,13 +3,14 @@ import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
 import { openStream } from '../event-stream.ts'
 import { type Answer, bodyOf, contains, type Door, type Proof, passed, refusalOf, refused } from '../http.ts'
 import { bearer, newSecret } from '../organization.ts'
+import { enrolmentToken, sendEnrolment } from '../runner-identity.ts'
 
 const actor = 'outsider'
 
-/** Every REST operation that is not public, with its path filled in. */
+/** Every REST operation of the api's public port that is not public, with its path filled in. */
 export const guardedOperations = Object.entries(contract).flatMap(([group, specs]) =>
-  Object.entries(specs as Record<string, OpSpec>).flatMap(([name, { access, rest, kind }]) =>
-    rest === undefined || 'public' in access
+  Object.entries(specs as Record<string, OpSpec>).flatMap(([name, { access, rest, kind, channel }]) =>
+    rest === undefined || 'public' in access || channel !== undefined
       ? []
       : [{ name: `${group}.${name}`, kind, access, method: rest.method, path: pathOf(rest.path) }],
   ),
@@ -110,15 +111,15 @@ export const outsiderAttacks: readonly AnyAttack[] = [
     actor,
     requirement: 'PLAN-1',
     title: 'enrol a second runner with a used enrolment token',
-    needs: ['people'],
-    async control({ api, b }) {
-      const token = await enrolment(api, bearer(b.admin))
-      return passed(await enrol(api, token), 'the first time')
+    needs: ['people', 'runnersPort'],
+    async control({ api, b, runnersPort }) {
+      const { answer } = await sendEnrolment(runnersPort, await enrolmentToken(api, b))
+      return passed(answer, 'the first time')
     },
-    async attack({ api, b }) {
-      const token = await enrolment(api, bearer(b.admin))
-      bodyOf(await enrol(api, token))
-      return refused(await enrol(api, token), 'gone', 'unauthenticated', 'not_found')
+    async attack({ api, b, runnersPort }) {
+      const token = await enrolmentToken(api, b)
+      bodyOf((await sendEnrolment(runnersPort, token)).answer)
+      return refused((await sendEnrolment(runnersPort, token)).answer, 'gone', 'unauthenticated', 'not_found')
     },
   }),
   attack({
@@ -251,13 +252,4 @@ async function invitation(web: Door, api: Door, by: Proof, slug: string) {
   const accept = (token: string | null) =>
     web.call('auth.acceptInvitation', { token, name: `Passer-by of ${slug}`, password: newSecret('p') })
   return { token: new URL(link).searchParams.get('token'), accept }
-}
-
-const enrolment = async (api: Door, by: Proof): Promise<string> =>
-  bodyOf<{ token: string }>(await api.post('/api/v1/runners/enrolments', { name: 'Drill' }, by)).token
-
-async function enrol(api: Door, token: string): Promise<Answer> {
-  const { exportSigningKey, generateSigningKey } = await import('@redoubt/trust')
-  const { kty, crv, x, y } = exportSigningKey(generateSigningKey('ES256')) as Record<string, string>
-  return api.post('/api/v1/runner/enroll', { token, publicKey: { kty, crv, x, y }, url: 'http://127.0.0.1:9' })
 }

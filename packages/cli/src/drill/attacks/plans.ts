@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { canonicalSha256, generateSigningKey } from '@redoubt/trust'
 import { type AnyAttack, attack, Stopped } from '../attack.ts'
+import { showing } from '../channel.ts'
 import { type Claims, es256, fresh, unsigned } from '../forge.ts'
 import { bodyOf, passed, refused } from '../http.ts'
 import { deliver, draftPlan, type Planning, planKey, signedPlan } from '../plans.ts'
+
+/* Whoever pushes these plans has the certificate of the workflow-processor, and not the key that signs plans. */
 
 const actor = 'forged or replayed plan'
 const requirement = 'PLAN-1'
@@ -69,10 +72,8 @@ export const planAttacks: readonly AnyAttack[] = [
         run: randomUUID(),
         plan_sha256: canonicalSha256({}),
       }
-      return refused(
-        await deliver({ runner }, es256({ typ, kid: stranger.kid }, { ...fresh(300), ...ids }, stranger), {}),
-        'token_key_unknown',
-      )
+      const token = es256({ typ, kid: stranger.kid }, { ...fresh(300), ...ids }, stranger)
+      return refused(await deliver({ runner: showing(runner.url, null) }, token, {}), 'not_control_plane')
     },
   }),
   wrong(

@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { signRunnerToken } from '@redoubt/trust'
 import { decide, needsOfResponses as needs, type Responding, waitingFor, waitsThenTells } from '../approvals.ts'
 import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
-import { bodyOf, type Door, passed, refused } from '../http.ts'
+import { asRunner } from '../channel.ts'
+import { bodyOf, passed, refused } from '../http.ts'
 import { bearer } from '../organization.ts'
 import type { EndedRun } from '../responder.ts'
 import type { RunnerKey } from '../terrain.ts'
@@ -11,23 +10,9 @@ import type { RunnerKey } from '../terrain.ts'
 
 const actor = 'forged or replayed plan'
 
-/** A report as a runner sends it. */
-function report(api: Door, by: RunnerKey, organizationId: string, body: object, sent: object = body) {
-  const grant = {
-    runnerId: by.id,
-    organizationId,
-    tokenId: randomUUID(),
-    body: Buffer.from(JSON.stringify(body)),
-    now: new Date(),
-  }
-  const token = signRunnerToken(grant, by.key)
-  return api.send({
-    method: 'POST',
-    path: '/api/v1/runner/reports',
-    headers: { authorization: `Runner ${token}` },
-    body: sent,
-  })
-}
+/** A report as a runner sends it, over its own channel. */
+const report = (by: RunnerKey, organizationId: string, signed: object, body: object = signed) =>
+  asRunner(by.channel, by, organizationId, { method: 'POST', path: '/api/v1/runner/reports', body, signed })
 const failed = ({ id, plans }: EndedRun, sequence = 100) => ({
   runId: id,
   planId: plans.at(-1)?.id,
@@ -37,7 +22,7 @@ const failed = ({ id, plans }: EndedRun, sequence = 100) => ({
 })
 const ownReport = async (t: Responding): Promise<string> => {
   const run = await t.responder.run(waitsThenTells)
-  return passed(await report(t.api, t.runnerKeys.a, t.a.id, failed(run)), 'by the runner of the run')
+  return passed(await report(t.runnerKeys.a, t.a.id, failed(run)), 'by the runner of the run')
 }
 
 export const reportAttacks: readonly AnyAttack[] = [
@@ -49,7 +34,7 @@ export const reportAttacks: readonly AnyAttack[] = [
     needs,
     control: ownReport,
     attack: async (t) =>
-      refused(await report(t.api, t.runnerKeys.b, t.b.id, failed(await t.responder.run(waitsThenTells))), 'not_found'),
+      refused(await report(t.runnerKeys.b, t.b.id, failed(await t.responder.run(waitsThenTells))), 'not_found'),
   }),
   attack({
     id: 'report.claimed-tenant',
@@ -61,7 +46,6 @@ export const reportAttacks: readonly AnyAttack[] = [
     attack: async (t) =>
       refused(
         await report(
-          t.api,
           { ...t.runnerKeys.b, id: t.runnerKeys.a.id },
           t.a.id,
           failed(await t.responder.run(waitsThenTells)),
@@ -78,10 +62,7 @@ export const reportAttacks: readonly AnyAttack[] = [
     control: ownReport,
     async attack(t) {
       const body = failed(await t.responder.run(waitsThenTells))
-      return refused(
-        await report(t.api, t.runnerKeys.a, t.a.id, body, { ...body, status: 'succeeded' }),
-        'unauthenticated',
-      )
+      return refused(await report(t.runnerKeys.a, t.a.id, body, { ...body, status: 'succeeded' }), 'unauthenticated')
     },
   }),
   attack({
@@ -94,9 +75,9 @@ export const reportAttacks: readonly AnyAttack[] = [
     async attack(t) {
       const run = await t.responder.run(waitsThenTells)
       const ended = failed(run, 100)
-      bodyOf(await report(t.api, t.runnerKeys.a, t.a.id, ended))
+      bodyOf(await report(t.runnerKeys.a, t.a.id, ended))
       const old = { ...ended, sequence: 99, status: 'running' }
-      bodyOf(await report(t.api, t.runnerKeys.a, t.a.id, old))
+      bodyOf(await report(t.runnerKeys.a, t.a.id, old))
       const { state } = bodyOf<EndedRun>(await t.api.get(`/api/v1/runs/${run.id}`, bearer(t.a.admin)))
       if (state !== 'failed') return `the run is ${state} again`
       throw new Stopped('200, and the run stays failed')
@@ -130,7 +111,7 @@ export const reportAttacks: readonly AnyAttack[] = [
         outputSha256: null,
       })
       const body = { ...failed(run), status: 'succeeded', steps: [passedStep('ok'), passedStep('again')] }
-      bodyOf(await report(t.api, t.runnerKeys.a, t.a.id, body))
+      bodyOf(await report(t.runnerKeys.a, t.a.id, body))
       const { state, failure } = bodyOf<EndedRun>(await t.api.get(`/api/v1/runs/${run.id}`, bearer(t.a.admin)))
       if (state === 'succeeded') return 'the run counts as succeeded'
       throw new Stopped(`the run is ${state}: ${failure}`)
@@ -145,9 +126,9 @@ export const reportAttacks: readonly AnyAttack[] = [
     control: ownReport,
     async attack(t) {
       const body = failed(await t.responder.run(waitsThenTells))
-      const byPerson = await t.api.post('/api/v1/runner/reports', body, bearer(t.a.admin))
+      const byPerson = await t.runnerKeys.a.channel.post('/api/v1/runner/reports', body, bearer(t.a.admin))
       if (byPerson.code !== 'unauthenticated') return refused(byPerson, 'unauthenticated')
-      return refused(await t.api.post('/api/v1/runner/reports', body), 'unauthenticated')
+      return refused(await t.runnerKeys.a.channel.post('/api/v1/runner/reports', body), 'unauthenticated')
     },
   }),
 ]

@@ -216,7 +216,8 @@ export const sqlRightsAttacks: readonly AnyAttack[] = [
     role: 'redoubt_api',
     requirement: 'ZT-3',
     title: 'run a program on the database’s machine (COPY … TO PROGRAM)',
-    statements: () => `copy (select 1) to program 'true'`,
+    // One that reads: what ends before it is written to fails for that reason alone.
+    statements: () => `copy (select 1) to program 'cat > /dev/null'`,
     lift: ['grant pg_execute_server_program to redoubt_api'],
     gain: done,
   }),

@@ -3,13 +3,15 @@ import { type AnyAttack, attack, NotShown, Stopped } from '../attack.ts'
 import { type Answer, bodyOf, contains, type Proof, passed, refusalOf, refused, withheld } from '../http.ts'
 import { bearer, browser, openCase, type Person } from '../organization.ts'
 import type { Parts, Terrain } from '../terrain.ts'
+import { isOfInstallation } from './installation.ts'
 import { answersOf, guardedOperations } from './outsider.ts'
 
 const actor = 'viewer and the uninvited'
 
-/** Operations that change something in a tenant. `playbooks.check` only reads, though its input is a document. */
+/** Operations that change something in a tenant; an installation’s own are its operator’s alone. `playbooks.check` only reads, though its input is a document. */
 const writes = guardedOperations.filter(
-  ({ kind, access, name }) => kind === 'write' && 'permission' in access && !isUnaudited(name),
+  ({ kind, access, name }) =>
+    kind === 'write' && 'permission' in access && !isOfInstallation(access.permission) && !isUnaudited(name),
 )
 function isUnaudited(name: string): boolean {
   const [group = '', operation = ''] = name.split('.')
