@@ -21,6 +21,8 @@ create policy installation on redoubt.data_keys
   with check (organization_id = '00000000-0000-0000-0000-000000000000' and (select redoubt.reason()) in ('keys', 'rekey'));
 -- Which keys are due, over all organizations.
 create policy sweep on redoubt.data_keys for select using ((select redoubt.reason()) = 'sweep');
+-- The keeper looks whether anything is wrapped by a KEK before it destroys it.
+create policy keeper on redoubt.data_keys for select to redoubt_keeper using (true);
 -- Whoever could count back would let a key seal beyond its end.
 create trigger count_up before update of uses on redoubt.data_keys
   for each row when (new.uses < old.uses) execute function redoubt.refuse_change();

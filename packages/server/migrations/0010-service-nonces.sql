@@ -1,7 +1,6 @@
 -- Nonces of signed requests between services (SVC-3), shared by every replica of the keeper, so that a request can be
--- replayed to none of them. Unlogged: after a crash of the database the table is empty, and by then the requests of before
--- are older than the window.
-create unlogged table redoubt.service_nonces (
+-- replayed to none of them. Logged: a crash of the database must not forget what came a second before it.
+create table redoubt.service_nonces (
   key_id text not null check (length(key_id) <= 64),
   nonce text not null check (length(nonce) <= 64),
   expires_at timestamptz not null,

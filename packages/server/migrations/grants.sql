@@ -44,6 +44,7 @@ grant select on redoubt.audit_log, redoubt.audit_nodes, redoubt.audit_checkpoint
 grant select, insert on redoubt.data_keys to redoubt_web, redoubt_api, redoubt_worker;
 grant update (uses) on redoubt.data_keys to redoubt_web, redoubt_api, redoubt_worker;
 grant update (kek, wrapped, ends_at), delete on redoubt.data_keys to redoubt_worker;
+grant select (kek) on redoubt.data_keys to redoubt_keeper;
 grant select on redoubt.key_jobs to redoubt_web, redoubt_api;
 grant select, insert, update (version, done, total, damaged, state, ended_at) on redoubt.key_jobs to redoubt_worker;
 -- To seal anew what a rotated key sealed: the sealed columns, and nothing else of these people.

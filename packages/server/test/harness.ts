@@ -7,6 +7,7 @@ import { createOpaqueToken, hashToken } from '@redoubt/trust'
 import pg from 'pg'
 import { inject } from 'vitest'
 import type { z } from 'zod'
+import { wrappedCount } from '../src/keeper/wrapped-count.ts'
 import { createAccess } from '../src/modules/access/index.ts'
 import { enrichAlerts } from '../src/modules/alerts/index.ts'
 import { startSequencer } from '../src/modules/audit/index.ts'
@@ -106,6 +107,7 @@ export async function startTestPlatform(options: { limits?: Limits | 'default' }
   await cloneTemplate(superuser)
   const ground = { config, clock, log: createLog(config), metrics: createMetrics(), address }
   const { parts, stop: unequip } = await equipAll(ground, keeper, 4)
+  keeper.lookBeforeRetiring(wrappedCount(parts.redoubt_keeper.database))
   const { kernel } = parts.redoubt_api
   const databases = Object.fromEntries(serviceRoles.map((role) => [role, parts[role].database])) as Record<
     ServiceRole,

@@ -1,6 +1,6 @@
-import { chmod, rm } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage } from 'node:http'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Secret } from '@redoubt/trust'
 import { z } from 'zod'
 import { StartError } from '../platform/app-error.ts'
@@ -55,6 +55,9 @@ export async function openAdminSocket(
   options: SocketOptions = {},
 ): Promise<Stop> {
   const path = adminSocketPath(home)
+  // Made so, and not only believed: between listening and the mode of the socket, the folder alone keeps others out.
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await chmod(dirname(path), 0o700)
   // One that a killed process left behind; that nobody else runs on this home is known by the lock of the home.
   await rm(path, { force: true })
   const server = createServer(async (request, response) => {

@@ -24,6 +24,8 @@ const Denial = z.strictObject({
   subject: z.string().max(2048),
   reason: z.string().max(200),
   at: z.coerce.date(),
+  /** When it may be forgotten; null for never. */
+  until: z.coerce.date().nullable().default(null),
 })
 export type Denial = z.output<typeof Denial>
 
@@ -103,21 +105,21 @@ export class IdentityDesk {
   }
 
   /**
-   * Who is not to be believed. A service stays until it is admitted. A serial is forgotten once its certificate has ended,
-   * and a runner once its last one has: a revoked runner is given no other.
+   * Who is not to be believed: until admitted again, or as long as was said. A revoked runner is given no other certificate,
+   * so its entry may go when the last one has ended; one that was denied by hand stays.
    */
   async denials(): Promise<readonly Denial[]> {
     const stored = await this.#store.read(denyListPath)
     const all = stored ? z.array(Denial).parse(JSON.parse(stored.value.reveal())) : []
-    const outlived = this.#clock.now().getTime() - (rotationRules.authority.outlivesMs ?? 0)
-    return all.filter(({ subject, at }) => subject.startsWith(this.#services) || at.getTime() > outlived)
+    const now = this.#clock.now()
+    return all.filter(({ until }) => until === null || now < until)
   }
 
   /** Puts an id or a serial on the deny-list, or takes it off; every service learns it with its next question. */
-  async deny(subject: string, reason: string | null): Promise<void> {
+  async deny(subject: string, reason: string | null, until: Date | null = null): Promise<void> {
     const stored = await this.#store.read(denyListPath)
     const others = (await this.denials()).filter((each) => each.subject !== subject)
-    const denials = reason === null ? others : [...others, { subject, reason, at: this.#clock.now() }]
+    const denials = reason === null ? others : [...others, { subject, reason, at: this.#clock.now(), until }]
     await this.#store.write(denyListPath, new Secret(JSON.stringify(denials)), stored?.version ?? 0)
   }
 
@@ -151,7 +153,11 @@ export class IdentityDesk {
     return tendLine(this.#store, this.#spec, this.#clock.now())
   }
 
+  /** @throws KeeperError `invalid` while a new root is pending: every one of them has to reach all who verify */
   async rotate(): Promise<void> {
+    const now = this.#clock.now()
+    if ((await this.line()).some(({ activeAt }) => now < activeAt))
+      throw new KeeperError('invalid', 'A new authority is on its way already; it begins within the hour.')
     await rotateKeyLine(this.#store, this.#spec, this.#clock.now())
   }
 

@@ -23,6 +23,7 @@ import type { MasterKey } from './master-key.ts'
 import { covers, isManaged, policy, renewedBy } from './policy.ts'
 import { rotationRules } from './rotation-rules.ts'
 import { SecretPath, type SecretStore } from './secret-store.ts'
+import type { WrappedCount } from './wrapped-count.ts'
 
 export const signingLines: Readonly<Record<SigningUse, KeyLineSpec<SigningMaterial>>> = {
   access: signingLine('iam/access-key', rotationRules.access, 'ES256'),
@@ -58,6 +59,7 @@ export class Keeper {
   readonly desk: IdentityDesk
   readonly #clock: Clock
   readonly #changes = new ChangeLog()
+  #wrappedCount: WrappedCount | null = null
   readonly #ledger: Ledger
   readonly #listeners = new Set<(changed: string) => void>()
   readonly #refusals = new Set<(refusal: Refusal) => void>()
@@ -95,6 +97,11 @@ export class Keeper {
       }
       throw error
     }
+  }
+
+  /** Tells how to look at the database, once there is one; until then no KEK is retired. */
+  lookBeforeRetiring(count: WrappedCount): void {
+    this.#wrappedCount = count
   }
 
   /** Calls back with what changed, after it changed. */
@@ -193,6 +200,10 @@ export class Keeper {
     'kek.active': async () => ({ version: this.ring.active }),
     'kek.retire': async (_caller, { below }) => {
       const { store } = this
+      // The keeper looks itself: a worker that was taken over could otherwise destroy what every tenant's data hangs on.
+      const wrapped = await this.#wrappedCount?.(below)
+      if (wrapped !== 0)
+        throw new KeeperError('invalid', `${wrapped ?? 'Unknown'} data keys are still wrapped by older keys.`)
       if (store instanceof EmbeddedStore && store.keys().some(({ kek }) => kek < below)) await store.rewrap()
       await this.ring.destroyBelow(below)
       this.#tell('kek')
@@ -259,9 +270,9 @@ export class Keeper {
       this.desk.certify({ trustDomain: this.desk.trustDomain, kind: 'runner', organizationId, runnerId }, requestPem),
     'services.list': () => this.desk.list(),
     'services.denials': async () =>
-      (await this.desk.denials()).map(({ at, ...denial }) => ({ ...denial, at: at.toISOString() })),
-    'services.deny': async (_caller, { subject, reason }) => {
-      await this.deny(subject, reason)
+      (await this.desk.denials()).map(({ subject, reason, at }) => ({ subject, reason, at: at.toISOString() })),
+    'services.deny': async (_caller, { subject, reason, until }) => {
+      await this.deny(subject, reason, until)
       return {}
     },
     changes: (_caller, { after }) => this.#changes.since(after),
@@ -282,14 +293,14 @@ export class Keeper {
    * @throws KeeperError `invalid` for what can be no subject, and for the keeper itself: whoever believed it would hear
    * nothing any more, not even that it is admitted again
    */
-  async deny(subject: string, reason: string | null): Promise<void> {
+  async deny(subject: string, reason: string | null, until: Date | null = null): Promise<void> {
     if (reason !== null) {
       requireSubject(subject, this.desk.trustDomain)
       const { spiffeId, certificate } = (await this.desk.list()).find(({ service }) => service === 'keeper') ?? {}
       if (subject === spiffeId || subject === certificate?.serial)
         throw new KeeperError('invalid', 'Without the keeper no service could be admitted again: stop it instead.')
     }
-    await this.desk.deny(subject, reason)
+    await this.desk.deny(subject, reason, until)
   }
 
   /**

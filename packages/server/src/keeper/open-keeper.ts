@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Secret, systemTimers } from '@redoubt/trust'
@@ -35,14 +36,29 @@ export async function openKeeper(
   const created = (await ringFile.read()) === null
   if (created && purpose === 'look')
     throw new KeeperError('not_found', `There are no keys in ${home}: start the platform once, or set REDOUBT_HOME.`)
+  if (created) requireFirstStart(home)
   const opened = await openMaster(config, clock, created)
   const master = opened.state === 'open' ? opened.master : await unseal(opened.seal)
   const ring = await KekRing.open(ringFile, master, clock.now())
   const embedded = fileAt(join(home, 'keys', 'secrets.json'))
   const store: SecretStore = vault ?? (await EmbeddedStore.open(embedded, ring, () => clock.now()))
   const keeper = new Keeper({ master, ring, store, clock, trustDomain })
-  if (purpose === 'keep') await keeper.tend()
+  // A rotation that is not possible now is tried again every minute, and stops nobody from starting with the keys there are.
+  if (purpose === 'keep')
+    await keeper.tend().catch((error) => {
+      if (created) throw error
+    })
   return { keeper, created }
+}
+
+/** @throws KeeperError `store_damaged` where something was sealed before: a new key would only look as if it opened it */
+function requireFirstStart(home: string): void {
+  const sealed = [join('keys', 'secrets.json'), 'postgres.ready'].find((name) => existsSync(join(home, name)))
+  if (sealed === undefined) return
+  throw new KeeperError(
+    'store_damaged',
+    `There is ${sealed} in ${home}, and the key-encryption keys it needs are not: put keys/ back from a backup.`,
+  )
 }
 
 async function refuseSealed({ means }: Seal): Promise<never> {

@@ -150,9 +150,16 @@ export const keeperProtocol = {
     input: Done,
     output: z.array(z.strictObject({ subject: z.string(), reason: z.string(), at: when })),
   },
-  /** Takes a SPIFFE id or a serial out of trust, or with no reason back into it. */
+  /**
+   * Takes a SPIFFE id or a serial out of trust, or with no reason back into it. `until` is when it may be forgotten, for
+   * what cannot prove itself after that anyway.
+   */
   'services.deny': {
-    input: z.strictObject({ subject: z.string().min(1).max(2048), reason: z.string().min(1).max(200).nullable() }),
+    input: z.strictObject({
+      subject: z.string().min(1).max(2048),
+      reason: z.string().min(1).max(200).nullable(),
+      until: when.nullable().default(null),
+    }),
     output: Done,
   },
   /** What changed after the given position; waits up to 25 seconds for something. 0 asks for the present position. */

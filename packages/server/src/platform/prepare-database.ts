@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Secret } from '@redoubt/trust'
@@ -11,6 +11,8 @@ import type { DatabaseAddress, Login } from './database-url.ts'
 /** A service's login, and the key of its tenant contexts. */
 export type ServiceLogin = Login & { readonly contextKey: Secret<Buffer> }
 
+/** PostgreSQL's own; the passwords are 192 random bits. */
+const scramIterations = 4096
 const migrationsFolder = join(import.meta.dirname, '..', '..', 'migrations')
 
 /** Embedded: the superuser makes the owner and the database; after this it is not used again. */
@@ -142,7 +144,7 @@ async function migrate(client: pg.Client, migrations: readonly Migration[]): Pro
 
 async function makeRole(client: pg.Client, role: string, password: string | null, rights: string): Promise<void> {
   const name = client.escapeIdentifier(role)
-  const secret = password === null ? 'null' : client.escapeLiteral(password)
+  const secret = password === null ? 'null' : client.escapeLiteral(scramVerifier(password))
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
   if (rowCount === 0) {
     await client.query(`create role ${name} login ${rights} password ${secret}`)
@@ -151,6 +153,19 @@ async function makeRole(client: pg.Client, role: string, password: string | null
   if (password === null) return
   // Verifying takes a connection; setting the password again costs as much and heals a restored home.
   await client.query(`alter role ${name} password ${secret}`)
+}
+
+/**
+ * What PostgreSQL keeps of a password (RFC 5803): statements end up in its log, its activity and its statistics, which others
+ * read. Our passwords are base64url, so SASLprep would leave them as they are.
+ */
+function scramVerifier(password: string): string {
+  const salt = randomBytes(16)
+  const salted = pbkdf2Sync(password, salt, scramIterations, 32, 'sha256')
+  const keyed = (name: string) => createHmac('sha256', salted).update(name).digest()
+  const stored = createHash('sha256').update(keyed('Client Key')).digest('base64')
+  const server = keyed('Server Key').toString('base64')
+  return `SCRAM-SHA-256$${scramIterations}:${salt.toString('base64')}$${stored}:${server}`
 }
 
 async function refuseMightyOwner(client: pg.Client, user: string): Promise<void> {

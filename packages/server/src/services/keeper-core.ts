@@ -5,6 +5,7 @@ import { holdHome } from '../keeper/home-lock.ts'
 import type { Keeper } from '../keeper/keeper.ts'
 import { KeeperError } from '../keeper/keeper-error.ts'
 import { openKeeper } from '../keeper/open-keeper.ts'
+import { wrappedCount } from '../keeper/wrapped-count.ts'
 import { StartError } from '../platform/app-error.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Config } from '../platform/config.ts'
@@ -63,6 +64,7 @@ export async function startKeeperCore(
   const ground = { config, clock, log, metrics: createMetrics(), address }
   const parts = await equip(ground, directClient(keeper, 'keeper'), { role: 'redoubt_keeper', connections: 4 })
   stops.push(parts.stop)
+  keeper.lookBeforeRetiring(wrappedCount(parts.database))
   const trail = keeperTrail(parts.kernel, parts.database)
   stops.push(() => trail.settled())
   keeper.onRefusal(trail.refused)

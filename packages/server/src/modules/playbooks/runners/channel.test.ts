@@ -21,7 +21,8 @@ function channelOver(...answers: (() => Promise<unknown>)[]) {
   }
   const log = { warn: () => undefined, error: () => undefined }
   const config = { trustDomain: 'redoubt.test' }
-  return { channel: runnerChannel({ keeper, log, config } as unknown as Kernel), asked }
+  const clock = { now: () => new Date('2026-05-01T00:00:00Z') }
+  return { channel: runnerChannel({ keeper, log, config, clock } as unknown as Kernel), asked }
 }
 
 describe('the revocation of a runner', () => {
@@ -30,7 +31,9 @@ describe('the revocation of a runner', () => {
     const { channel, asked } = channelOver(conflict, async () => ({}))
     expect(await channel.deny(ids, 'revoked')).toBe(true)
     const subject = `spiffe://redoubt.test/runner/${ids.organizationId}/${ids.runnerId}`
-    expect(asked).toEqual(Array(2).fill(['services.deny', { subject, reason: 'revoked' }]))
+    expect(asked).toEqual(
+      Array(2).fill(['services.deny', { subject, reason: 'revoked', until: '2026-05-02T01:00:00.000Z' }]),
+    )
   })
 
   it('does not wait for a keeper that is away, and says so', async () => {

@@ -8,6 +8,8 @@ import { runnerSpiffeId } from './rules.ts'
 
 type Ids = { readonly organizationId: string; readonly runnerId: string }
 const attempts = 3
+/** A revoked runner is given no certificate any more; the last one lives a day, and clocks differ. */
+const lastCertificateMs = 25 * 3_600_000
 
 /** What a runner is told of whom to trust, and the certificates it is given; all of it made by the keeper. */
 export type RunnerChannel = {
@@ -21,7 +23,7 @@ export type RunnerChannel = {
   deny(ids: Ids, reason: string): Promise<boolean>
 }
 
-export function runnerChannel({ keeper, certificate, log, config }: Kernel): RunnerChannel {
+export function runnerChannel({ keeper, certificate, clock, log, config }: Kernel): RunnerChannel {
   let known: RunnerTrust | undefined
   const { trustDomain } = config
 
@@ -56,7 +58,8 @@ export function runnerChannel({ keeper, certificate, log, config }: Kernel): Run
       const subject = formatSpiffeId(runnerSpiffeId(trustDomain, organizationId, runnerId))
       for (let attempt = 1; ; attempt++) {
         try {
-          await keeper.call('services.deny', { subject, reason })
+          const until = new Date(clock.now().getTime() + lastCertificateMs).toISOString()
+          await keeper.call('services.deny', { subject, reason, until })
           return true
         } catch (error) {
           // Somebody else changed the list at this moment.
