@@ -25,5 +25,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // A second is short for a process on a busy machine; what is asked again is answered as soon as it is so.
+    expect: { poll: { timeout: 20_000 } },
   },
 })

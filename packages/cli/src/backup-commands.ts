@@ -184,9 +184,16 @@ export async function orSentence<T>(act: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The keeper runs in another folder than this command. */
-const placeOf = (to: string | undefined): string | null =>
-  to === undefined ? null : to.startsWith('s3://') ? to : resolve(to)
+/**
+ * Absolute, since the keeper runs in another folder than this command.
+ * @throws CommandError for another scheme, which would otherwise become a folder of that name
+ */
+function placeOf(to: string | undefined): string | null {
+  if (to === undefined) return null
+  if (to.startsWith('s3://')) return to
+  if (to.includes('://')) throw new CommandError(`${to} is neither a folder nor s3://bucket/prefix.`, { exitCode: 2 })
+  return resolve(to)
+}
 /** A file of a path, or a name in the configured place. */
 export const archivePath = (archive: string): string =>
   archive.includes('/') && !archive.startsWith('s3://') ? resolve(archive) : archive

@@ -6,6 +6,7 @@ import { type Report, run, teach } from './command.ts'
 import { CommandError } from './command-error.ts'
 import { type KeeperLine, withKeeper } from './keeper-line.ts'
 import { readPassword, readValue } from './prompt.ts'
+import { requireText } from './stdin.ts'
 import { moment, sentences, table } from './table.ts'
 
 const pathArgument = () => new Argument('<path>', 'its path, such as smtp/password')
@@ -99,7 +100,7 @@ export function addSecretCommands(program: Command): void {
         (_context, path: string) =>
           withKeeper(async ({ ask }) => {
             const { removed } = await ask('secret.remove', { path })
-            if (!removed) throw missing(path)
+            if (!removed) throw new CommandError(`There is no secret ${path}: redoubt secret list shows what there is.`)
             return { json: { path, removed }, text: sentences(`${path} is removed.`) }
           }),
         null,
@@ -139,7 +140,7 @@ async function valueFor(path: string, file?: string): Promise<string> {
       throw new CommandError(`${file} cannot be read (${cause.code}).`, { cause })
     })
     if (text === '') throw new CommandError(`${file} is empty.`)
-    return text
+    return requireText(text, file)
   }
   const value = await readValue(`Value of ${path}: `)
   if (process.stdin.isTTY && (await readPassword('Again: ')) !== value)

@@ -38,10 +38,21 @@ export async function restOfStdin(): Promise<string> {
   while (held.length <= longestValue && (await pull()));
   const value = held.replace(/\r?\n$/, '')
   held = ''
-  if (value === '' || value.length > longestValue)
-    throw new CommandError('stdin holds no value of at most 64 KiB: type it at a terminal, or pipe it in.', {
-      exitCode: 2,
-    })
+  if (value === '')
+    throw new CommandError('stdin is empty: type the value at a terminal, or pipe it in.', { exitCode: 2 })
+  return requireText(value, 'stdin')
+}
+
+/**
+ * A secret's value as the store can keep it. Bytes that are no text were replaced while they were read, and the store would
+ * keep something else than what was given.
+ * @throws CommandError when it is not UTF-8, or longer than 64 KiB
+ */
+export function requireText(value: string, from: string): string {
+  if (value.length > longestValue)
+    throw new CommandError(`${from} holds more than 64 KiB, and a secret has at most that.`, { exitCode: 2 })
+  if (value.includes('\ufffd'))
+    throw new CommandError(`${from} is not text in UTF-8: encode it first, such as with base64.`, { exitCode: 2 })
   return value
 }
 

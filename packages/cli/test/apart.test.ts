@@ -107,6 +107,17 @@ describe('services in processes of their own', () => {
     expect(refused.output()).toMatch(/refuses search-sync \(http_signature_mac\): redoubt service enrol search-sync/)
   })
 
+  it('that are denied say in one sentence who admits them, and nothing before it', async () => {
+    const operator = (...args: string[]) => redoubt(['service', ...args], environment).ended()
+    expect(await operator('deny', 'misp-processor', '--reason', 'a test')).toBe(0)
+    const refused = service('misp-processor', environment)
+    expect(await refused.ended()).toBe(1)
+    expect(refused.output()).toMatch(
+      /^The keeper at \S+ refuses misp-processor: \S+\/misp-processor is on the deny-list: redoubt service admit takes it off\.\n$/,
+    )
+    expect(await operator('admit', 'misp-processor')).toBe(0)
+  })
+
   it('without an identity say how to get one', async () => {
     const elsewhere = await newEnvironment()
     const nobody = service('worker', elsewhere)

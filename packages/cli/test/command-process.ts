@@ -8,7 +8,7 @@ export type Finished = { readonly code: number | null; readonly out: string; rea
 export function redoubt(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-  input = '',
+  input: string | Buffer = '',
 ): Promise<Finished> {
   const child = spawn(process.execPath, [mainFile, ...args], { env: { PATH: process.env['PATH'], ...environment } })
   let out = ''

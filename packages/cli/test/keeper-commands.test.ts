@@ -11,7 +11,7 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'redoubt-keeper-'))
 })
 afterAll(() => rm(home, { recursive: true, force: true }))
-const run = async (args: string[], input = '', more: Record<string, string> = {}) => {
+const run = async (args: string[], input: string | Buffer = '', more: Record<string, string> = {}) => {
   const done = await runToEnd(args, { REDOUBT_HOME: home, ...more }, input)
   return { ...done, json: args.includes('--json') ? JSON.parse(done.out) : null }
 }
@@ -83,6 +83,22 @@ describe('secrets, while nothing runs', () => {
     expect(await readFile(to, 'utf8')).toBe(text)
   })
 
+  it('that the store could not give back as they were are refused: too long, empty, or no text', async () => {
+    const file = join(home, 'value.bin')
+    for (const [value, sentence] of [
+      [Buffer.alloc(65_537, 'x'), 'holds more than 64 KiB'],
+      [Buffer.alloc(0), 'is empty'],
+      [Buffer.from([0x61, 0xff, 0xfe]), 'is not text in UTF-8'],
+    ] as const) {
+      await writeFile(file, value)
+      const fromFile = await run(['secret', 'set', 'odd/value', '--from-file', file])
+      expect(fromFile).toMatchObject({ err: expect.stringContaining(`${file} ${sentence}`) })
+      const piped = await run(['secret', 'set', 'odd/value'], value)
+      expect(piped).toMatchObject({ code: 2, err: expect.stringContaining(`stdin ${sentence}`) })
+    }
+    expect((await run(['secret', 'list', 'odd/', '--json'])).json.items).toEqual([])
+  })
+
   it('of the platform’s own are refused with the command that renews them', async () => {
     const wrong = await run(['secret', 'rotate', 'iam/access-key'], 'x\n')
     expect(wrong).toMatchObject({ code: 1, err: expect.stringContaining('redoubt keys rotate access renews it') })
@@ -97,6 +113,10 @@ describe('secrets, while nothing runs', () => {
   })
 
   it('with a path that is none are refused before anything is asked', async () => {
+    // A path that a sentence begins with is written as it was typed.
+    expect(await run(['secret', 'remove', 'iam/plan-key'])).toMatchObject({
+      err: 'iam/plan-key is kept by the platform: redoubt keys rotate plan renews it.\n',
+    })
     const { code, err } = await run(['secret', 'set', '../../etc/passwd'], 'x\n')
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('lower-case words with slashes') })
   })
@@ -209,6 +229,14 @@ describe('services, while nothing runs', () => {
 })
 
 describe('backups, while nothing runs', () => {
+  it('go to a folder or to S3-compatible storage, and to no folder called ftp:', async () => {
+    for (const args of [['backup'], ['backup', 'list']])
+      expect(await run([...args, '--to', 'ftp://backups.example.com/redoubt'])).toMatchObject({
+        code: 2,
+        err: 'ftp://backups.example.com/redoubt is neither a folder nor s3://bucket/prefix.\n',
+      })
+  })
+
   it('say that the platform has to run, or where they should go', async () => {
     expect(await run(['backup', '--to', join(home, 'backups')])).toMatchObject({
       code: 1,

@@ -60,6 +60,14 @@ describe('a platform whose master key is sealed by a passphrase', () => {
     }
   })
 
+  it('is told apart from another program by redoubt doctor', async () => {
+    const { checks } = JSON.parse((await installation.run(['doctor', '--json'])).out)
+    for (const service of ['web', 'api', 'ingestion'])
+      expect(checks).toContainEqual(
+        expect.objectContaining({ id: `service.${service}`, status: 'fail', mend: 'redoubt unseal' }),
+      )
+  })
+
   it('does nothing else for the command line either', async () => {
     for (const args of [['secret', 'list'], ['keys', 'status'], ['backup'], ['keys', 'rotate', 'kek']]) {
       const { code, err } = await installation.run(args)

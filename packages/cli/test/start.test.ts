@@ -197,6 +197,12 @@ describe('a database of one’s own', () => {
     expect(await started.ended()).toBe(1)
     expect(started.output()).toContain('redoubt secret set database/owner, then start again')
   })
+  it('is refused without TLS to another machine before anybody has to set its password', async () => {
+    const DATABASE_URL = 'postgresql://keeper@db.example.com/external'
+    const started = redoubt(['start'], { ...(await environmentOf(await newHome())), DATABASE_URL })
+    expect(await started.ended()).toBe(1)
+    expect(started.output()).toContain('sslmode is nothing and must be verify-full')
+  })
   it('takes no password in the address, and does not repeat it', async () => {
     const databaseUrl = url('keeper').replace('keeper@', 'keeper:hunter2-in-the-address@')
     const home = await newHome()

@@ -154,8 +154,9 @@ describe('a folder', () => {
     const file = join(newFolder(), 'file')
     await writeFile(file, '')
     expect(await refusal(folderTarget(join(file, 'below')).put(newName(), pieces(randomBytes(1))))).toMatch(
-      /^target_unavailable: The backup folder .* cannot be used/,
+      /^target_unavailable: The backup folder .* cannot be used: a file is in its place/,
     )
+    expect(await refusal(folderTarget(file).put(newName(), pieces(randomBytes(1))))).toMatch(/a file is in its place/)
     expect(await folderTarget(join(newFolder(), 'not-yet')).list()).toEqual([])
   })
 })

@@ -59,7 +59,7 @@ export async function splitIntoShares(
   if (!whole || threshold < 2 || threshold > count || count > MOST_SHARES)
     throw new TrustError(
       'share_numbers',
-      `${threshold} of ${count} shares is not possible: choose 2 to ${MOST_SHARES} shares, and as many or fewer to restore`,
+      `${threshold} of ${count} shares is not possible: choose 2 to ${MOST_SHARES} shares, and from 2 to all of them to restore`,
     )
   const id = encodeCrockford(randomBytes(SET_BYTES))
   // The library takes a plain Uint8Array only, not a Buffer.

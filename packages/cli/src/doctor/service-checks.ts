@@ -20,6 +20,7 @@ async function checkService(service: 'web' | 'api' | 'ingestion', url: string): 
   const { ok, fail } = check(`service.${service}`, service)
   const health = await ask(`${url}/healthz`)
   if (health === null) return fail(`nothing answers at ${url}`, 'start the platform: npm start')
+  if (isSealed(health.body)) return fail(`waits at ${url}: the keys are sealed`, 'redoubt unseal')
   if (!isHealthOf(health.body, service)) {
     return fail(`another program answers at ${url}`, `stop it, or set REDOUBT_${service.toUpperCase()}_PORT`)
   }
@@ -90,6 +91,10 @@ async function ask(url: string): Promise<Answer | null> {
 
 const isHealthOf = (body: unknown, service: string): boolean =>
   typeof body === 'object' && body !== null && 'service' in body && body.service === service
+
+/** What the door of each service answers until the master key is unsealed; it does not know whose door it is. */
+const isSealed = (body: unknown): boolean =>
+  typeof body === 'object' && body !== null && 'status' in body && body.status === 'sealed'
 
 const reachableHost = (host: string): string =>
   host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host

@@ -100,6 +100,8 @@ function unreachable(folder: string, cause: NodeJS.ErrnoException): BackupError 
       ? 'its disk is full: free some space, or keep fewer archives'
       : cause.code === 'EACCES' || cause.code === 'EPERM' || cause.code === 'EROFS'
         ? 'it is not writable: mend its permissions, or choose another folder'
-        : `${cause.code ?? cause.message}: check that its disk is mounted`
+        : cause.code === 'EEXIST' || cause.code === 'ENOTDIR'
+          ? 'a file is in its place: choose another folder'
+          : `${cause.code ?? cause.message}: check that its disk is mounted`
   return new BackupError('target_unavailable', `The backup folder ${folder} cannot be used: ${mend}.`, { cause })
 }

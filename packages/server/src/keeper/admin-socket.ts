@@ -112,8 +112,10 @@ export function refusalOf(error: unknown): AdminRefusal | null {
   if (!(error instanceof Error) || !told.has(error.name)) return null
   const code = 'code' in error && typeof error.code === 'string' ? error.code : 'failed'
   const { message } = error
-  // The building blocks of `trust` say what is wrong in half a sentence, for others to quote.
-  return { code, detail: `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.;…]$/.test(message) ? '' : '.'}` }
+  // The building blocks of `trust` say what is wrong in half a sentence, for others to quote. A path or an address that a
+  // sentence begins with stays as it is written.
+  const begun = /^[a-z-]+[ ,:’]/.test(message) ? `${message.charAt(0).toUpperCase()}${message.slice(1)}` : message
+  return { code, detail: `${begun}${/[.;…]$/.test(message) ? '' : '.'}` }
 }
 
 async function read(request: IncomingMessage): Promise<unknown> {

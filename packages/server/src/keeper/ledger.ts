@@ -1,4 +1,5 @@
 import type { KeeperInput, KeeperRequest, ServiceIdentity } from '../platform/keeper-protocol.ts'
+import { policy } from './policy.ts'
 
 export type KeyUse = {
   readonly service: ServiceIdentity
@@ -7,12 +8,13 @@ export type KeyUse = {
   readonly lastAt: Date
 }
 
-/** The key that an answered request gave into a service's memory or used for it; null for the others. */
-const keyOf: { readonly [R in KeeperRequest]?: (input: KeeperInput<R>, caller: ServiceIdentity) => string } = {
+/** The secret key that an answered request gave into a service's memory or used for it; none for the others. */
+const keyOf: { readonly [R in KeeperRequest]?: (input: KeeperInput<R>, caller: ServiceIdentity) => string | null } = {
   'data-key.create': ({ dataClass }) => `data:${dataClass}`,
   'data-key.open': ({ dataClass }) => `data:${dataClass}`,
   'data-key.rewrap': ({ dataClass }) => `data:${dataClass}`,
-  'signing.line': ({ use }) => use,
+  // Everybody is told the public halves.
+  'signing.line': ({ use }, caller) => (policy[caller].signs.includes(use) ? use : null),
   'secret.read': ({ path }) => `secret:${path}`,
   'identity.certify': () => 'authority',
   'identity.keys': (_input, caller) => `service:${caller}`,
@@ -32,8 +34,8 @@ export class Ledger {
   }
 
   note<R extends KeeperRequest>(service: ServiceIdentity, request: R, input: KeeperInput<R>, at: Date): void {
-    const key = keyOf[request]?.(input, service)
-    if (key === undefined) return
+    const key = keyOf[request]?.(input, service) ?? null
+    if (key === null) return
     const entry = `${service}|${key}`
     this.#uses.set(entry, { service, key, times: (this.#uses.get(entry)?.times ?? 0) + 1, lastAt: at })
   }

@@ -207,7 +207,7 @@ async function readExisting(home: string): Promise<File> {
   if (file === null)
     throw new KeeperError(
       'master_unavailable',
-      `There is no ${pathIn(home)}: restore it from your copy of the keys folder.`,
+      `There is no ${pathIn(home)}: restore it from your copy of the keys folder, or set REDOUBT_MASTER_KEY to what it was when the keys were made.`,
     )
   return file
 }

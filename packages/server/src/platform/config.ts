@@ -5,7 +5,7 @@ import { type BackupConfig, backupConfigOf, backupSettings } from './backup-conf
 import { refusePlaintextSecrets, unknownVariables } from './environment-check.ts'
 import { type ServiceIdentity, serviceIdentities } from './keeper-protocol.ts'
 import { keyConfigOf, keySettings, type MasterKeyConfig, type SecretStoreConfig } from './key-config.ts'
-import { type Complain, port, secretPath, superfluous, whole } from './setting.ts'
+import { type Complain, port, secretPath, superfluous, whole, wordsOf } from './setting.ts'
 
 export const serviceNames = serviceIdentities
 export type ServiceName = ServiceIdentity
@@ -92,7 +92,7 @@ export const knownVariables: readonly string[] = Object.keys(Environment.shape)
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
   const wrong = unknownVariables(environment, knownVariables)
-  const parsed = Environment.safeParse(environment)
+  const parsed = Environment.safeParse(environment, { error: wordsOf })
   if (!parsed.success) wrong.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`))
   const parts = parsed.success ? partsOf(parsed.data, (sentence) => wrong.push(sentence)) : undefined
   if (parts === undefined || wrong.length > 0)

@@ -14,6 +14,12 @@ describe('variables that nobody reads', () => {
     expect(unknownVariables({ [name]: 'x' }, knownVariables).join()).toContain(sentence)
   })
 
+  it('are not answered with a name that has nothing to do with them, least of all one that takes a password', () => {
+    expect(unknownVariables({ REDOUBT_SMTP_PASSWORD: 'x' }, knownVariables)).toEqual([
+      'REDOUBT_SMTP_PASSWORD is not known: it changes nothing, so unset it',
+    ])
+  })
+
   it('are told apart from those of the runner, the command line and the tests, and from other programs', () => {
     const known = [...knownVariables, ...otherVariables, 'PATH', 'REDOUBTABLE']
     expect(unknownVariables(Object.fromEntries(known.map((name) => [name, '1'])), knownVariables)).toEqual([])

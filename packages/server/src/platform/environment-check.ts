@@ -27,6 +27,9 @@ export const otherVariables = [
 
 type Environment = Readonly<Record<string, string | undefined>>
 
+/** Letters that differ between a misspelt name and the one that was meant. */
+const mostSlips = 4
+
 /**
  * A misspelt setting would otherwise leave its default in force without a word, and some defaults are weaker.
  * @param known the names that the configuration reads
@@ -48,7 +51,8 @@ function adviceFor(name: string, allowed: readonly string[]): string {
   if (allowed.includes(`${name}_FILE`)) return `did you mean ${name}_FILE?`
   const distances = allowed.map((other) => ({ other, distance: editDistance(name, other) }))
   const nearest = distances.reduce((best, next) => (next.distance < best.distance ? next : best))
-  return `did you mean ${nearest.other}?`
+  // Further away it is no slip of the fingers, and the nearest name would send somebody the wrong way.
+  return nearest.distance <= mostSlips ? `did you mean ${nearest.other}?` : 'it changes nothing, so unset it'
 }
 
 /** Levenshtein: how many letters to add, take out or change. */

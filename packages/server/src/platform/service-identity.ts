@@ -78,10 +78,15 @@ export async function keepIdentity(parts: ServiceIdentityParts): Promise<Stop> {
     renew: certify,
     random: Math.random,
     onState: (state) => parts.onState?.(state),
-    onFailure: (error) =>
-      log.warn({ service: keeper.service, err: describe(error) }, 'its certificate is not renewed yet'),
+    onFailure: (error) => {
+      // Without a first one nothing starts, and whoever starts it is told why.
+      if (holder.held) log.warn({ service: keeper.service, err: describe(error) }, 'its certificate is not renewed yet')
+    },
   })
-  await renewal.renewNow()
+  await renewal.renewNow().catch((error) => {
+    renewal.stop()
+    throw error
+  })
 
   const startedAt = clock.now().toISOString()
   const report = () => keeper.call('identity.report', { version, startedAt })

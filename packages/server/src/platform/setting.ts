@@ -6,6 +6,18 @@ export type Complain = (sentence: string) => void
 /** Stands where a complaint was made: the configuration is then refused as a whole. */
 export const absent = ''
 
+/** What is wrong with a value whose setting has no sentence of its own for it. */
+export function wordsOf(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map(String)
+    return `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1)}`
+  }
+  if (issue.code === 'too_small') return 'must not be empty'
+  if (issue.code === 'too_big')
+    return `must be at most ${issue.maximum}${issue.origin === 'string' ? ' characters' : ''}`
+  return undefined
+}
+
 type Settings<Name extends string> = { readonly [N in Name]?: unknown }
 
 /** Complains once about all of these that are not set. */

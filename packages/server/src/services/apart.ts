@@ -74,6 +74,9 @@ export async function startApart(
 
 function asRefusedStart(service: ServiceIdentity, url: string) {
   return (error: unknown): never => {
+    // Its identity is good, and yet it may not: the keeper's sentence says what to do.
+    if (error instanceof KeeperRefusal && error.code === 'not_allowed')
+      throw new StartError(`The keeper at ${url} refuses ${service}: ${error.message}`, { cause: error })
     if (error instanceof KeeperRefusal)
       throw new StartError(
         `The keeper at ${url} refuses ${service} (${error.code}): redoubt service enrol ${service} gives it a new identity.`,
@@ -81,7 +84,7 @@ function asRefusedStart(service: ServiceIdentity, url: string) {
       )
     if (error instanceof Error && 'code' in error && error.code === 'unavailable')
       throw new StartError(
-        `The keeper at ${url} does not answer, and ${service} starts only with its keys: start redoubt start --service keeper first.`,
+        `The keeper at ${url} does not answer, and ${service} starts only with its keys: run redoubt start --service keeper first.`,
         { cause: error },
       )
     throw error

@@ -4,7 +4,7 @@ import type { Keeper } from '../keeper/keeper.ts'
 import { StartError } from '../platform/app-error.ts'
 import type { Config } from '../platform/config.ts'
 import type { DatabaseSecrets } from '../platform/database-roles.ts'
-import { type DatabaseAddress, type Login, loginOf } from '../platform/database-url.ts'
+import { addressOf, type DatabaseAddress, type Login } from '../platform/database-url.ts'
 import type { Stop } from '../platform/kernel.ts'
 import type { Log } from '../platform/log.ts'
 import { startPostgres } from '../platform/postgres-server.ts'
@@ -36,7 +36,7 @@ export async function layGround(
   const owner =
     config.databaseUrl === undefined
       ? await embeddedDatabase(config, secrets, log, stops, onStep)
-      : loginOf(config.databaseUrl, await givenPassword(config, keeper))
+      : await givenDatabase(config.databaseUrl, config, keeper)
   const where = config.databaseUrl === undefined ? config.home : `the database ${owner.database}`
   stops.push(await holdAlone(owner, where, log))
   const { applied } = await prepareDatabase(owner, secrets, await backupPassword(keeper.store))
@@ -49,14 +49,16 @@ export async function layGround(
   return address
 }
 
-/** The owner's password of a database that is not ours, out of the secret store (SEC-1). */
-async function givenPassword({ databasePassword: path }: Config, keeper: Keeper): Promise<string> {
+/** A database that is not ours, with its owner's password out of the secret store (SEC-1). */
+async function givenDatabase(url: string, { databasePassword: path }: Config, keeper: Keeper): Promise<Login> {
+  // An address that could never be used is refused before anybody types a password for it.
+  const address = addressOf(url)
   const secret = path === null ? null : await keeper.store.read(path)
   if (!secret)
     throw new StartError(
       `DATABASE_URL needs the owner's password from the secret store: redoubt secret set ${path}, then start again.`,
     )
-  return secret.value.reveal()
+  return { ...address, password: secret.value.reveal() }
 }
 
 async function embeddedDatabase(
