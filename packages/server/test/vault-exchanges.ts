@@ -7,8 +7,8 @@ import type { ServerCertificate } from './certificates.ts'
 
 /*
  * Exchanges with Vault's HTTP API, written down from its documentation (api-docs: auth/approle, auth/kubernetes, auth/token,
- * secret/kv/kv-v2, secret/transit, secret/databases, system/health, system/leases) and, for what that leaves open (the
- * answer to a deleted version, check-and-set against one), from the source of the key-value engine. They were not taken
+ * secret/kv/kv-v2, secret/transit, system/health) and, for what that leaves open (the answer to a deleted version,
+ * check-and-set against one), from the source of the key-value engine. They were not taken
  * from a running server, and this is no Vault: it knows these requests alone, keeps as much state as they need, and notes
  * any other request, header or body as a violation, which fails the test.
  */
@@ -50,12 +50,10 @@ export class VaultExchanges {
   readonly asked: Asked[] = []
   readonly tokens = new Map<string, Token>()
   readonly transit = new Map<string, { settings: Record<string, unknown>; versions: Buffer[] }>()
-  readonly leases = new Map<string, { username: string; renewals: number }>()
   /** What the next sign-ins are granted. */
   grant = { ttlSeconds: 3600, renewable: true }
   /** How long renewals are granted for, and how many; then they are refused. */
   renewal = { ttlSeconds: 3600, times: Number.POSITIVE_INFINITY }
-  database = { ttlSeconds: 3600, times: Number.POSITIVE_INFINITY }
   /** Answers these to the next requests, whatever they are. */
   readonly interruptions: (Answer | 'cut' | 'redirect')[] = []
   readonly #options: ExchangeOptions
@@ -171,7 +169,6 @@ export class VaultExchanges {
       this.#tokens(method, path, token, body) ??
       this.#keyValue(method, path, body) ??
       this.#transit(method, path, body) ??
-      this.#leases(method, path, body) ??
       violation('unknown')
     )
   }
@@ -304,30 +301,6 @@ export class VaultExchanges {
       const opened = openUnder(used, sealed)
       if (!opened) return { status: 400, body: { errors: ['cipher: message authentication failed'] } }
       return ok({ data: { plaintext: opened.toString('base64') } })
-    }
-    return null
-  }
-
-  #leases(method: string, path: string, body: Record<string, unknown>): Answer | null {
-    const { ttlSeconds, times } = this.database
-    if (method === 'GET' && path === 'database/creds/worker') {
-      const lease_id = `database/creds/worker/${randomBytes(12).toString('base64url')}`
-      const username = `v-approle-worker-${randomBytes(9).toString('hex')}`
-      this.leases.set(lease_id, { username, renewals: 0 })
-      const data = { username, password: randomBytes(15).toString('base64url') }
-      return ok({ lease_id, renewable: true, lease_duration: ttlSeconds, data })
-    }
-    const lease_id = String(body['lease_id'])
-    const lease = this.leases.get(lease_id)
-    if (method === 'POST' && path === 'sys/leases/renew' && Object.keys(body).sort().join() === 'increment,lease_id') {
-      if (!lease) return { status: 400, body: { errors: ['lease not found'] } }
-      if (lease.renewals >= times) return { status: 400, body: { errors: ['lease is not renewable'] } }
-      lease.renewals += 1
-      return ok({ lease_id, renewable: true, lease_duration: ttlSeconds })
-    }
-    if (method === 'POST' && path === 'sys/leases/revoke' && Object.keys(body).join() === 'lease_id') {
-      this.leases.delete(lease_id)
-      return noContent
     }
     return null
   }

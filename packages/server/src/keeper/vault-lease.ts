@@ -1,7 +1,7 @@
 import type { Timers } from '@redoubt/trust'
 
 /*
- * Something that Vault lends for a time: a token, or credentials of a database.
+ * What Vault lends for a time, such as a token.
  *
  *   held ── two thirds of its time ──▶ renewed ──▶ held
  *   held ── renewal refused, or granted for less than half as long ──▶ replaced ──▶ held
