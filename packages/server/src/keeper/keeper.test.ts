@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import { keeperConfig } from '../../test/keeper-of.ts'
 import { ManualTime } from '../../test/manual-time.ts'
 import { openAdminSocket } from './admin-socket.ts'
+import { keyStatus } from './key-status.ts'
 import { openKeeper } from './open-keeper.ts'
 
 const day = 24 * 3_600_000
@@ -27,7 +28,7 @@ test('one key line that cannot rotate any more stops no other one', async () => 
   await expect(full()).rejects.toMatchObject({ code: 'invalid' })
   time.advance(90 * day)
   await expect(keeper.tend()).rejects.toMatchObject({ code: 'invalid' })
-  const { keys } = await keeper.status()
+  const { keys } = await keyStatus(keeper, time.now())
   const newest = (name: string) => keys.find(({ key }) => key === name)?.versions[0]?.createdAt
   for (const name of ['access', 'plan', 'service:worker', 'authority', 'kek', 'secrets'])
     expect(newest(name), name).toBe(time.now().toISOString())

@@ -11,6 +11,7 @@ import type { AdminHandlers } from './admin-socket.ts'
 import { enrolService } from './enrolment.ts'
 import type { Keeper } from './keeper.ts'
 import { KeeperError } from './keeper-error.ts'
+import { keyStatus } from './key-status.ts'
 import { isManaged, renewedBy } from './policy.ts'
 import { protectionChanged, protectionHandlers } from './protection-handlers.ts'
 import { SecretPath } from './secret-store.ts'
@@ -49,7 +50,7 @@ export function operatorHandlers(
     acted({ action, target: { kind, id }, facts: { ...facts, by: 'operator of the machine' } })
   return {
     status: async () => ({ state: 'open' as const }),
-    'keys.status': () => keeper.status(),
+    'keys.status': () => keyStatus(keeper, clock.now()),
     async 'keys.rotate'(input: unknown) {
       const { key } = parse(Input.rotate, input)
       await (key === 'data' ? rotateData() : keeper.rotate(key))

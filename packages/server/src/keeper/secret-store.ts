@@ -1,5 +1,6 @@
 import type { Secret } from '@redoubt/trust'
 import { z } from 'zod'
+import { KeeperError } from './keeper-error.ts'
 
 /** `noun/…/name`: lower case, at most eight parts, no dots: a path can leave no folder and no URL segment. */
 export const SecretPath = z
@@ -7,6 +8,13 @@ export const SecretPath = z
   .max(200)
   .regex(/^[a-z0-9][a-z0-9_-]*(\/[a-z0-9][a-z0-9_-]*){0,7}$/, 'is lower-case words with slashes, such as smtp/password')
 export type SecretPath = z.output<typeof SecretPath>
+
+/** @throws KeeperError `invalid` for what has not the form of a path */
+export function secretPath(path: string): SecretPath {
+  const parsed = SecretPath.safeParse(path)
+  if (!parsed.success) throw new KeeperError('invalid', `A secret’s path ${parsed.error.issues[0]?.message}.`)
+  return parsed.data
+}
 
 export type SecretValue = {
   readonly path: SecretPath
